@@ -1,1 +1,1 @@
-export {};
+export type { Binding, ChangedBinding, LedgerEntry } from "./ledger.ts";

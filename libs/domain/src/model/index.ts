@@ -1,1 +1,7 @@
-export {};
+export {
+  candidateId, conductorId, entityIdentity, entityKey, entityName, entityResource, epoch, EPOCHS_STREAM,
+  InvalidIdError, isSegment, kindId, modelId, parseEntityIdentity, parseEntityResource,
+} from "./ids.ts";
+export type {
+  CandidateId, ConductorId, EntityIdentity, EntityKey, EntityName, Epoch, KindId, ModelId,
+} from "./ids.ts";
