@@ -9,7 +9,11 @@ import type { CandidateId, ConductorId, EntityIdentity, Epoch, ModelId } from "@
 export type BindingSnapshot = {
   readonly model: ModelId;
   readonly epoch: Epoch;
-  readonly bindings: readonly { readonly entity: EntityIdentity; readonly candidate: CandidateId; readonly hash: string }[];
+  readonly bindings: readonly {
+    readonly entity: EntityIdentity;
+    readonly candidate: CandidateId;
+    readonly hash: string;
+  }[];
 };
 
 /** One record of a conductor's journal; ordered by `sequence`, which has no gaps. */
@@ -24,28 +28,70 @@ export interface BindingStore extends AsyncDisposable {
    * `BindingConflictError`. Durable when it resolves.
    */
   putBindings(bindings: readonly Binding[], signal: AbortSignal): Promise<void>;
-  getBinding(model: ModelId, entity: EntityIdentity, candidate: CandidateId, signal: AbortSignal): Promise<Binding | undefined>;
+  getBinding(
+    model: ModelId,
+    entity: EntityIdentity,
+    candidate: CandidateId,
+    signal: AbortSignal,
+  ): Promise<Binding | undefined>;
   /** Bindings of a candidate (to sweep what an undo owes), without their content. */
-  listBindings(model: ModelId, candidate: CandidateId, signal: AbortSignal): Promise<readonly Omit<Binding, "content">[]>;
+  listBindings(
+    model: ModelId,
+    candidate: CandidateId,
+    signal: AbortSignal,
+  ): Promise<readonly Omit<Binding, "content">[]>;
   /** All candidates that have bindings. */
   listCandidates(model: ModelId, signal: AbortSignal): Promise<readonly CandidateId[]>;
-  deleteBinding(model: ModelId, entity: EntityIdentity, candidate: CandidateId, signal: AbortSignal): Promise<void>;
+  deleteBinding(
+    model: ModelId,
+    entity: EntityIdentity,
+    candidate: CandidateId,
+    signal: AbortSignal,
+  ): Promise<void>;
   putSnapshot(snapshot: BindingSnapshot, signal: AbortSignal): Promise<void>;
   /** The newest snapshot at or below `epoch`. */
   getSnapshot(model: ModelId, epoch: Epoch, signal: AbortSignal): Promise<BindingSnapshot | undefined>;
 
   /** Takes the conductor over: the next incarnation, count 0. The former holder's writes are refused from now on. */
   takeConductor(model: ModelId, conductor: ConductorId, signal: AbortSignal): Promise<ConductorLease>;
-  readConductor(model: ModelId, conductor: ConductorId, signal: AbortSignal): Promise<ConductorLease | undefined>;
-  renewConductor(model: ModelId, conductor: ConductorId, lease: ConductorLease, signal: AbortSignal): Promise<ConductorLease | undefined>;
+  readConductor(
+    model: ModelId,
+    conductor: ConductorId,
+    signal: AbortSignal,
+  ): Promise<ConductorLease | undefined>;
+  renewConductor(
+    model: ModelId,
+    conductor: ConductorId,
+    lease: ConductorLease,
+    signal: AbortSignal,
+  ): Promise<ConductorLease | undefined>;
   /**
    * Durable when it resolves; compares the incarnation. `FencedError`: another incarnation has taken
    * over, and the caller must stop.
    */
-  appendJournal(model: ModelId, conductor: ConductorId, incarnation: number, records: readonly JournalRecord[], signal: AbortSignal): Promise<void>;
-  readJournal(model: ModelId, conductor: ConductorId, afterSequence: number, limit: number, signal: AbortSignal): Promise<readonly JournalRecord[]>;
+  appendJournal(
+    model: ModelId,
+    conductor: ConductorId,
+    incarnation: number,
+    records: readonly JournalRecord[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  readJournal(
+    model: ModelId,
+    conductor: ConductorId,
+    afterSequence: number,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<readonly JournalRecord[]>;
   /** Replaces records up to `upToSequence` by one that holds what is still needed of them. */
-  compactJournal(model: ModelId, conductor: ConductorId, incarnation: number, upToSequence: number, summary: JournalRecord, signal: AbortSignal): Promise<void>;
+  compactJournal(
+    model: ModelId,
+    conductor: ConductorId,
+    incarnation: number,
+    upToSequence: number,
+    summary: JournalRecord,
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 export class BindingConflictError extends Error {

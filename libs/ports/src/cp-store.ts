@@ -43,7 +43,12 @@ export type RangeResult = {
 
 /** A comparison on one key. An absent key has createRevision, modRevision and version 0. */
 export type Compare =
-  | { readonly key: string; readonly target: "modRevision" | "createRevision" | "version"; readonly is: "=" | "!=" | "<" | ">"; readonly value: number }
+  | {
+      readonly key: string;
+      readonly target: "modRevision" | "createRevision" | "version";
+      readonly is: "=" | "!=" | "<" | ">";
+      readonly value: number;
+    }
   | { readonly key: string; readonly target: "value"; readonly is: "=" | "!="; readonly value: Uint8Array };
 
 export type Operation =
@@ -69,7 +74,10 @@ export type WatchEvent =
   | { readonly type: "delete"; readonly key: string; readonly modRevision: number };
 
 /** All events of one or more whole revisions, in order; no events: a progress mark. */
-export type WatchBatch = { readonly events: readonly WatchEvent[]; /** Everything up to it was delivered. */ readonly revision: number };
+export type WatchBatch = {
+  readonly events: readonly WatchEvent[];
+  /** Everything up to it was delivered. */ readonly revision: number;
+};
 
 export interface CpStore extends AsyncDisposable {
   range(range: KeyRange, options: ReadOptions, signal: AbortSignal): Promise<RangeResult>;

@@ -26,13 +26,22 @@ export type Output = { readonly key: string; readonly payload: Uint8Array };
 export type Outcome =
   | { readonly type: "outputs"; readonly outputs: readonly Output[] }
   /** The message's own fault, or the program's: worth another attempt only if `retryable`. */
-  | { readonly type: "failed"; readonly reason: string; readonly message: string; readonly retryable: boolean };
+  | {
+      readonly type: "failed";
+      readonly reason: string;
+      readonly message: string;
+      readonly retryable: boolean;
+    };
 
 export interface FunctionHost extends AsyncDisposable {
   /** Compiles and warms; idempotent. Rejects when the program cannot be loaded at all. */
   load(program: Program, signal: AbortSignal): Promise<void>;
   /** One outcome for each invocation, in their order. The program must be loaded. */
-  invoke(programId: string, invocations: readonly Invocation[], signal: AbortSignal): Promise<readonly Outcome[]>;
+  invoke(
+    programId: string,
+    invocations: readonly Invocation[],
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]>;
   /** The program is not needed any more. */
   unload(programId: string): void;
 }

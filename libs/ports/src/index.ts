@@ -4,16 +4,40 @@ export type { Clock, Ids } from "./clock.ts";
 export type { ControlLog, LogMessage } from "./control-log.ts";
 export { CONTROL_LOG_PAYLOAD_MAX } from "./control-log.ts";
 export type {
-  Compare, CpStore, KeyRange, KeyValue, LeaseId, Operation, RangeResult, ReadOptions, Transaction,
-  TransactionResult, WatchBatch, WatchEvent,
+  Compare,
+  CpStore,
+  KeyRange,
+  KeyValue,
+  LeaseId,
+  Operation,
+  RangeResult,
+  ReadOptions,
+  Transaction,
+  TransactionResult,
+  WatchBatch,
+  WatchEvent,
 } from "./cp-store.ts";
 export {
-  CompactedError, CP_STORE_LIMITS, LeaseGoneError, StoreLimitError, StoreUnavailableError, StoreUnknownError,
+  CompactedError,
+  CP_STORE_LIMITS,
+  LeaseGoneError,
+  StoreLimitError,
+  StoreUnavailableError,
+  StoreUnknownError,
 } from "./cp-store.ts";
 export type { FunctionHost, Invocation, Outcome, Output, Program } from "./function-host.ts";
 export type {
-  Append, Checkpoint, Claim, DeadLetterOrder, LaneFilter, LaneRead, LaneRecord, LaneStore, Membership,
+  Append,
+  Checkpoint,
+  Claim,
+  DeadLetterOrder,
+  LaneFilter,
+  LaneRead,
+  LaneRecord,
+  LaneStore,
+  Membership,
 } from "./lane-store.ts";
 export { BelowRetentionError, LedgerConflictError } from "./lane-store.ts";
+export type { Log } from "./log.ts";
 export type { Wake } from "./wake.ts";
 export { wakeTopics } from "./wake.ts";

@@ -88,7 +88,13 @@ export interface LaneStore extends AsyncDisposable {
   /** The last seq before the first gap, strongly read (seal). 0: none. */
   tail(model: ModelId, lane: LaneId, signal: AbortSignal): Promise<Seq>;
   /** The lane's newest entries, newest first, at or below `atMost`. */
-  readBackwards(model: ModelId, lane: LaneId, atMost: Seq, limit: number, signal: AbortSignal): Promise<readonly Entry[]>;
+  readBackwards(
+    model: ModelId,
+    lane: LaneId,
+    atMost: Seq,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<readonly Entry[]>;
   /** Asks the live writer to end the lane (R5). */
   requestClose(model: ModelId, lane: LaneId, signal: AbortSignal): Promise<void>;
   /** Compare-and-swap: sets the end if there is none; returns the end that stands. */
@@ -100,7 +106,12 @@ export interface LaneStore extends AsyncDisposable {
   createLease(model: ModelId, writer: WriterId, signal: AbortSignal): Promise<WriterLease>;
   readLease(model: ModelId, writer: WriterId, signal: AbortSignal): Promise<WriterLease | undefined>;
   /** count → count + 1 while held. Undefined: refused, the writer has lost it for ever. */
-  renewLease(model: ModelId, writer: WriterId, count: number, signal: AbortSignal): Promise<WriterLease | undefined>;
+  renewLease(
+    model: ModelId,
+    writer: WriterId,
+    count: number,
+    signal: AbortSignal,
+  ): Promise<WriterLease | undefined>;
   /** held at `count` → closing. Returns what stands afterwards, whoever did it. */
   closeLease(model: ModelId, writer: WriterId, count: number, signal: AbortSignal): Promise<WriterLease>;
   /** closing → closed, once every lane of the writer has its end. */
@@ -112,7 +123,12 @@ export interface LaneStore extends AsyncDisposable {
   /** Insert if absent; the same entry again is no error, another one for the epoch is `LedgerConflictError`. */
   appendLedger(entry: LedgerEntry, signal: AbortSignal): Promise<void>;
   /** Entries above `afterEpoch`, ascending, gapless prefix or not: callers cut at the first gap. */
-  readLedger(model: ModelId, afterEpoch: Epoch, limit: number, signal: AbortSignal): Promise<readonly LedgerEntry[]>;
+  readLedger(
+    model: ModelId,
+    afterEpoch: Epoch,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<readonly LedgerEntry[]>;
   listModels(signal: AbortSignal): Promise<readonly ModelId[]>;
   /** R9: at a quorum of every site. Only grows. */
   raiseFloor(model: ModelId, floor: Epoch, signal: AbortSignal): Promise<void>;
@@ -121,19 +137,40 @@ export interface LaneStore extends AsyncDisposable {
   // ---- runtimes
   putCheckpoint(model: ModelId, checkpoint: Checkpoint, signal: AbortSignal): Promise<void>;
   /** All writers' checkpoints of one query and input lane. */
-  readCheckpoints(model: ModelId, query: EntityIdentity, inputLane: LaneId, signal: AbortSignal): Promise<readonly Checkpoint[]>;
+  readCheckpoints(
+    model: ModelId,
+    query: EntityIdentity,
+    inputLane: LaneId,
+    signal: AbortSignal,
+  ): Promise<readonly Checkpoint[]>;
   /** Compare-and-swap: `expectedGeneration` 0 creates. Returns the claim that stands, and whether it is ours. */
-  claim(model: ModelId, claim: Claim, expectedGeneration: number, signal: AbortSignal): Promise<{ readonly won: boolean; readonly claim: Claim }>;
+  claim(
+    model: ModelId,
+    claim: Claim,
+    expectedGeneration: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly won: boolean; readonly claim: Claim }>;
   listClaims(model: ModelId, signal: AbortSignal): Promise<readonly Claim[]>;
   /** A runtime's heartbeat: observers count from the last change that they saw, on their own clock. */
   heartbeat(model: ModelId, runtime: string, signal: AbortSignal): Promise<void>;
   leave(model: ModelId, runtime: string, signal: AbortSignal): Promise<void>;
   listMembers(model: ModelId, signal: AbortSignal): Promise<readonly Membership[]>;
   putDeadLetterOrder(model: ModelId, order: DeadLetterOrder, signal: AbortSignal): Promise<void>;
-  listDeadLetterOrders(model: ModelId, query: EntityIdentity, lane: LaneId, signal: AbortSignal): Promise<readonly DeadLetterOrder[]>;
+  listDeadLetterOrders(
+    model: ModelId,
+    query: EntityIdentity,
+    lane: LaneId,
+    signal: AbortSignal,
+  ): Promise<readonly DeadLetterOrder[]>;
 
   // ---- crossings of other teams' runtimes (R7); those of our own are read from derived lanes
-  recordCrossing(model: ModelId, query: EntityIdentity, lane: LaneId, epoch: Epoch, signal: AbortSignal): Promise<void>;
+  recordCrossing(
+    model: ModelId,
+    query: EntityIdentity,
+    lane: LaneId,
+    epoch: Epoch,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** The greatest recorded epoch; 0: none. */
   readCrossing(model: ModelId, query: EntityIdentity, lane: LaneId, signal: AbortSignal): Promise<Epoch>;
 }
@@ -142,7 +179,9 @@ export class BelowRetentionError extends Error {
   override name = "BelowRetentionError";
   readonly firstRetained: Seq;
   constructor(lane: LaneId, asked: Seq, firstRetained: Seq) {
-    super(`lane ${lane} is retained from seq ${firstRetained}; seq ${asked} is gone: read from ${firstRetained}`);
+    super(
+      `lane ${lane} is retained from seq ${firstRetained}; seq ${asked} is gone: read from ${firstRetained}`,
+    );
     this.firstRetained = firstRetained;
   }
 }

@@ -6,14 +6,19 @@ import type { CandidateId, EntityIdentity, Epoch, ModelId } from "../model/ids.t
 
 /** A changed binding as the ledger names it. An empty hash never occurs: removal has its own form. */
 export type ChangedBinding =
-  | { readonly entity: EntityIdentity; readonly candidate: CandidateId; readonly hash: string; readonly removed: false }
+  | {
+      readonly entity: EntityIdentity;
+      readonly candidate: CandidateId;
+      readonly hash: string;
+      readonly removed: false;
+    }
   | { readonly entity: EntityIdentity; readonly removed: true };
 
 export type LedgerEntry = {
   readonly model: ModelId;
   readonly epoch: Epoch;
   readonly candidate: CandidateId;
-  /** Streams whose lanes get the marker; `stream/epochs@0` is always among them. */
+  /** Streams whose lanes get the marker; the built-in streams `epochs` and `dead-letters` are always among them. */
   readonly scope: readonly EntityIdentity[];
   readonly bindings: readonly ChangedBinding[];
   readonly committedAtMs: number;

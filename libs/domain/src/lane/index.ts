@@ -1,4 +1,13 @@
 export { laneId, seq, writerId } from "./entry.ts";
 export type {
-  DataEntry, Entry, EntrySource, LaneId, LaneInfo, LaneState, MarkerEntry, Seq, WriterId, WriterLease,
+  DataEntry,
+  Entry,
+  EntrySource,
+  LaneId,
+  LaneInfo,
+  LaneState,
+  MarkerEntry,
+  Seq,
+  WriterId,
+  WriterLease,
 } from "./entry.ts";

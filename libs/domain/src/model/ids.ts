@@ -78,9 +78,12 @@ export function entityIdentity(key: EntityKey, createdVersion: number): EntityId
 }
 
 /** `stream/flights@3` → its parts. */
-export function parseEntityIdentity(
-  identity: EntityIdentity,
-): { kind: KindId; name: EntityName; key: EntityKey; createdVersion: number } {
+export function parseEntityIdentity(identity: EntityIdentity): {
+  kind: KindId;
+  name: EntityName;
+  key: EntityKey;
+  createdVersion: number;
+} {
   const match = /^([a-z0-9-]{1,63})\/([a-z0-9-]{1,63})@(\d{1,15})$/.exec(identity);
   if (match === null) throw new InvalidIdError("entity identity", identity);
   return {
@@ -90,6 +93,9 @@ export function parseEntityIdentity(
     createdVersion: Number(match[3]),
   };
 }
+
+/** The built-in stream of dead letters, in the scope of every epoch; written by runtimes only. */
+export const DEAD_LETTERS_STREAM = "stream/dead-letters@0" as EntityIdentity;
 
 /** The built-in stream in the scope of every epoch; it holds only markers. */
 export const EPOCHS_STREAM = "stream/epochs@0" as EntityIdentity;

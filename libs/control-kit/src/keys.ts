@@ -1,0 +1,47 @@
+/**
+ * Where everything stands in the CP store. Registry and coordinator share the store; each key has one
+ * writer, named behind it.
+ */
+const padded = (n: number): string => String(n).padStart(15, "0");
+
+export const keys = {
+  /** registry */
+  model: (model: string): string => `model/${model}`,
+  models: (): string => "model/",
+  /** registry: `{version, candidate}`; its change is the commit point. */
+  head: (model: string): string => `head/${model}`,
+  kind: (model: string, kind: string): string => `kind/${model}/${kind}`,
+  kinds: (model: string): string => `kind/${model}/`,
+  /** registry */
+  draft: (model: string, draft: string): string => `draft/${model}/${draft}`,
+  drafts: (model: string): string => `draft/${model}/`,
+  draftChunks: (model: string, draft: string): string => `draft-chunk/${model}/${draft}/`,
+  /** registry */
+  candidate: (model: string, candidate: string): string => `candidate/${model}/${candidate}`,
+  candidates: (model: string): string => `candidate/${model}/`,
+  candidateChunks: (model: string, candidate: string): string => `candidate-chunk/${model}/${candidate}/`,
+  /** registry */
+  version: (model: string, version: number): string => `version/${model}/${padded(version)}`,
+  versions: (model: string): string => `version/${model}/`,
+  /** registry */
+  roleBinding: (model: string, subject: string): string => `role/${model}/${subject}`,
+  roleBindings: (model: string): string => `role/${model}/`,
+  /** registry and coordinator, create only; ids grow with time. */
+  audit: (model: string, id: string): string => `audit/${model}/${id}`,
+  audits: (model: string): string => `audit/${model}/`,
+  /** registry (request ids of creates): the name of what was created. */
+  request: (model: string, requestId: string): string => `request/${model}/${requestId}`,
+  /** Created by the registry in the transaction of freeze, then the coordinator's. */
+  proposal: (model: string, proposal: string): string => `proposal/${model}/${proposal}`,
+  proposals: (model: string): string => `proposal/${model}/`,
+  allProposals: (): string => "proposal/",
+  /** coordinator: the proposal that prepares now. */
+  slot: (model: string): string => `slot/${model}`,
+  /** coordinator, and the registry when a promote makes a join count: who votes. Its modRevision is the registrations' revision. */
+  registrations: (model: string): string => `registrations/${model}`,
+  /** coordinator: incarnation and when last heard; apart, so that a restart does not disturb a promote. */
+  conductor: (model: string, conductor: string): string => `conductor/${model}/${conductor}`,
+  conductors: (model: string): string => `conductor/${model}/`,
+  /** coordinator: who drives (a lease). */
+  driver: (): string => "driver",
+} as const;

@@ -1,0 +1,62 @@
+/**
+ * What the bindings of the built-in kinds hold. Conductors write them, ingress and runtimes read them.
+ * A binding's content is the canonical JSON of one of these.
+ */
+
+/** Kind `stream`. */
+export type StreamContent = {
+  readonly name: string;
+  /** JSON Schema of the payload. */
+  readonly schema: unknown;
+  /** Top-level payload field whose value is the message's key; absent: the publisher's key. */
+  readonly key?: string;
+  /** Lanes that each ingress opens for it, 1–64. */
+  readonly lanes: number;
+  /** Undefined: for ever. */
+  readonly retentionMs?: number;
+  /** Subjects that may publish and subscribe; absent: every authenticated one. */
+  readonly access?: { readonly publish?: readonly string[]; readonly subscribe?: readonly string[] };
+};
+
+/** Kind `table`. */
+export type TableContent = {
+  readonly name: string;
+  /** The row field that is the key; its values are strings and unique. */
+  readonly key: string;
+  /** JSON Schema of a row. */
+  readonly schema: unknown;
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+};
+
+/** Kind `query`. Either `select` (with an optional `where`), or `handler`. */
+export type QueryContent = {
+  readonly name: string;
+  /** Stream names; identities are resolved through the model at the same epoch. */
+  readonly from: string;
+  readonly to: string;
+  readonly tables: readonly string[];
+  /** CEL → bool over `event` and `tables`. Absent: every message. */
+  readonly where?: string;
+  /** Output field → CEL. */
+  readonly select?: Readonly<Record<string, string>>;
+  /** Source of an ES module that exports `handle(event, context)`. Its result: undefined, a value, or an array. */
+  readonly handler?: string;
+  readonly onError: { readonly retries: number; readonly then: "dead-letter" | "skip" };
+  readonly timeoutMs: number;
+  /** JSON Schemas that the expressions were checked against: streams' `from`, tables by name. */
+  readonly schemas: { readonly from: unknown; readonly tables: Readonly<Record<string, unknown>> };
+};
+
+/** What stands in the built-in stream `dead-letters`. `payload` is the input as text. */
+export type DeadLetterPayload = {
+  readonly query: string;
+  readonly lane: string;
+  readonly seq: number;
+  readonly epoch: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly attempts: number;
+  /** Set when an operator gave the position up. */
+  readonly by?: string;
+  readonly payload: string;
+};
