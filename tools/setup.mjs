@@ -117,7 +117,7 @@ function install() {
   // The npm that runs this script, by this very Node: a `node` found on the PATH could lie in the folder
   // that npm is about to remove. No package here needs its install script, so none is run.
   const npm = process.env.npm_execpath;
-  const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+  const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const viaNode = npm !== undefined && /\.[cm]?js$/.test(npm);
   const done = viaNode
     ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: ["ignore", 2, 2] })
@@ -146,6 +146,9 @@ function checkNode() {
       `packages); elsewhere install it from https://nodejs.org and start again.`,
   );
 }
+
+// `npm run relock` has just installed what it locked; it only needs the stamp.
+if (process.argv.includes("--stamp")) writeFileSync(stamp, wantedStamp());
 
 if (!upToDate()) {
   takeLock();

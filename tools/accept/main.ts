@@ -1,0 +1,53 @@
+// `npm run accept -- [ID…]`: shows the acceptance checks by running them, all when none is named.
+//
+// Each prints its id, what was seen, and pass or fail; the exit code is 1 when any fails. `--list` only names them.
+import { join } from "node:path";
+import { UnknownId, discover, select } from "../lib/discover.ts";
+import { root } from "../lib/run.ts";
+import type { Check, CheckContext, Outcome } from "./check.ts";
+import { mutationChecks } from "./mutations.ts";
+
+async function outcomeOf(check: Check, context: CheckContext): Promise<Outcome> {
+  try {
+    return await check.run(context);
+  } catch (error) {
+    return { figure: error instanceof Error ? (error.stack ?? error.message) : String(error), pass: false };
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const interrupted = new AbortController();
+  process.once("SIGINT", () => interrupted.abort(new Error("interrupted")));
+  const known = await discover<Check>(join(import.meta.dirname, "checks"), "check");
+  await using mutations = mutationChecks(root);
+  const all = [...known, ...mutations.checks];
+  if (args.includes("--list")) {
+    for (const check of all) console.log(`${check.id.padEnd(12)} ${check.title}`);
+    return 0;
+  }
+  const chosen = select(all, args);
+  const context: CheckContext = {
+    root,
+    signal: interrupted.signal,
+    say: (line) => process.stderr.write(`  ${line}\n`),
+  };
+  const failed: string[] = [];
+  for (const check of chosen) {
+    if (interrupted.signal.aborted) break;
+    const start = performance.now();
+    const { figure, pass } = await outcomeOf(check, context);
+    const took = `${((performance.now() - start) / 1000).toFixed(1)} s`;
+    console.log(`${check.id}  ${figure}  ${pass ? "pass" : "fail"}  (${took})`);
+    if (!pass) failed.push(check.id);
+  }
+  if (failed.length > 0) console.log(`failed: ${failed.join(" ")}`);
+  return failed.length === 0 && !interrupted.signal.aborted ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof UnknownId)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}

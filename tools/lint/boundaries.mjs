@@ -1,0 +1,80 @@
+// Who may import whom, by the `nx.tags` of each package.json. The picture is in CONTRIBUTING.md.
+//
+// Arrows point one way: app → kit, adapter → port → domain. The apps of the control plane, of the conductors
+// and of the data plane never import each other: they meet only in contracts, over a wire.
+import nx from "@nx/eslint-plugin";
+import { createProjectGraphAsync } from "nx/src/devkit-exports.js";
+
+// The rule reads Nx's graph from its cache and, finding none, only warns and checks nothing. So the graph is made
+// here, where a failure is a failure of the lint. No daemon: a lint should leave no process behind.
+process.env["NX_DAEMON"] = "false";
+await createProjectGraphAsync();
+
+const mayImport = {
+  "type:domain": ["type:domain"],
+  "type:contracts": ["type:contracts"],
+  "type:port": ["type:port", "type:domain"],
+  "type:lib": ["type:lib", "type:domain"],
+  "type:adapter": ["type:adapter", "type:port", "type:domain", "type:lib"],
+  "type:kit": ["type:kit", "type:port", "type:domain", "type:contracts", "type:lib"],
+  "type:sdk": ["type:sdk", "type:contracts", "type:domain"],
+  "type:app": [
+    "type:kit",
+    "type:port",
+    "type:domain",
+    "type:contracts",
+    "type:lib",
+    "type:sdk",
+    "type:adapter",
+  ],
+  "type:cli": ["type:sdk", "type:contracts", "type:domain"],
+  "type:testing": ["type:testing", "type:port", "type:domain", "type:lib"],
+  "type:composition": ["*"],
+};
+
+/** A test may run its subject on any adapter and in simulation; the subject itself may not know them. */
+const testsMayAlsoImport = ["type:adapter", "type:testing", "type:port"];
+
+const planes = ["plane:control", "plane:conductor", "plane:data"];
+
+const constraints = (alsoAllowed) => [
+  ...Object.entries(mayImport).map(([sourceTag, allowed]) => ({
+    sourceTag,
+    onlyDependOnLibsWithTags: [...new Set([...allowed, ...alsoAllowed])],
+  })),
+  ...planes.map((sourceTag) => ({
+    sourceTag,
+    notDependOnLibsWithTags: planes.filter((plane) => plane !== sourceTag),
+  })),
+];
+
+const rule = (alsoAllowed) => ({
+  "@nx/enforce-module-boundaries": [
+    "error",
+    {
+      // Nothing is built, so the distinction between buildable and other libraries has no meaning here.
+      enforceBuildableLibDependency: false,
+      allowCircularSelfDependency: false,
+      depConstraints: constraints(alsoAllowed),
+    },
+  ],
+});
+
+const sources = ["apps/*/src/**/*.ts", "libs/**/src/**/*.ts"];
+
+export const testFiles = [
+  "**/*.spec.ts",
+  "**/*.int.ts",
+  "**/*.e2e.ts",
+  "**/*.contract.ts",
+  "**/src/testing/**/*.ts",
+];
+
+export const boundaries = [
+  { files: sources, plugins: { "@nx": nx }, rules: rule([]) },
+  {
+    files: ["**/*.spec.ts", "**/*.int.ts", "**/*.e2e.ts"],
+    plugins: { "@nx": nx },
+    rules: rule(testsMayAlsoImport),
+  },
+];

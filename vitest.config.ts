@@ -1,0 +1,39 @@
+// Two projects: specs beside their sources, many and quick; and the slow ones, which start whole services, bind
+// ports or kill processes, and therefore run one after another.
+import { defineConfig } from "vitest/config";
+
+const ignored = ["**/node_modules/**", "**/.cache/**", "**/dist/**"];
+
+export default defineConfig({
+  cacheDir: ".cache/vite",
+  test: {
+    // Sharing one module graph per worker is what makes the suite quick (docs/decisions/0001-versions.md); a spec
+    // that leaves state behind in a module breaks its neighbours, which STYLE 13 forbids anyway.
+    isolate: false,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{apps,libs,tools}/**/*.spec.ts"],
+          exclude: ignored,
+          pool: "threads",
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "slow",
+          include: ["{apps,libs,tools}/**/*.{int,e2e}.ts"],
+          exclude: ignored,
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
