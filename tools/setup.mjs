@@ -123,7 +123,12 @@ function install() {
     ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: ["ignore", 2, 2] })
     : spawnSync("npm", args, { cwd: root, stdio: ["ignore", 2, 2], shell: process.platform === "win32" });
   if (done.error) fail(`npm could not be started: ${done.error.message}`);
-  if (done.status !== 0) fail(`npm ci failed (${done.signal ?? `exit code ${done.status}`})`);
+  if (done.status !== 0) {
+    fail(
+      `npm ci failed (${done.signal ?? `exit code ${done.status}`}). If a package.json changed without the lockfile: ` +
+        `\`npm run relock\`, and commit package-lock.json with it.`,
+    );
+  }
   writeFileSync(stamp, wantedStamp());
 }
 
