@@ -5,11 +5,14 @@
 // M3. An id without a patch fails: an invariant without a mutation is an invariant whose test nobody has tried.
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { bin, run } from "../lib/run.ts";
 import type { Report } from "../test/vitest.ts";
 import type { Check, CheckContext, Outcome } from "./check.ts";
 import { parseMutation, type Mutation } from "./patch.ts";
 import { makeScratch, type Scratch } from "./scratch.ts";
+
+const BROKEN_LINES_MAX = 6;
 
 const numbered = (letter: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${letter}${index + 1}`);
@@ -36,8 +39,13 @@ function summarize(report: Report, output: string): TestRun {
     .find((message) => notAnAssertion.test(message));
   const unloadable = report.testResults.find((file) => file.status === "failed" && failed.length === 0);
   const broken = unfit ?? (unloadable === undefined ? undefined : (unloadable.message ?? output));
-  return { passed: tests.filter((test) => test.status === "passed").length, failures, broken };
+  const passed = tests.filter((test) => test.status === "passed").length;
+  return { passed, failures, broken: broken === undefined ? undefined : head(broken) };
 }
+
+/** Enough of a foreign error to find the place; the rest is its stack. */
+const head = (text: string): string =>
+  stripVTControlCharacters(text).trim().split("\n").slice(0, BROKEN_LINES_MAX).join("\n");
 
 const firstLine = (text: string | undefined): string => (text ?? "").split("\n")[0] ?? "";
 
