@@ -1,2 +1,6 @@
 export type { DeadLetterPayload, QueryContent, StreamContent, TableContent } from "./content.ts";
+export { BUILT_IN_STREAMS, EpochIndex } from "./epoch-index.ts";
+export type { BindingRef, FoldedBindings } from "./epoch-index.ts";
 export type { Binding, ChangedBinding, LedgerEntry } from "./ledger.ts";
+export { programAt } from "./program.ts";
+export type { ProgramBindings } from "./program.ts";

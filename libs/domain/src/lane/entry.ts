@@ -67,6 +67,11 @@ export type LaneInfo = {
   readonly derived?: { readonly query: EntityIdentity; readonly inputLane: LaneId };
   /** The sealed lane that this one continues; it is read after it. */
   readonly predecessor?: LaneId;
+  /**
+   * Lanes that one writer opened together for one stream, among which messages are divided by key: a producer that
+   * moves away may have written to any of them, so they are closed and read together (R5).
+   */
+  readonly group?: { readonly id: string; readonly index: number; readonly size: number };
   readonly registeredAtMs: number;
 };
 

@@ -11,3 +11,5 @@ export type {
   WriterId,
   WriterLease,
 } from "./entry.ts";
+export { dueFromLedger, dueMarkers } from "./marker-order.ts";
+export type { MarkersDue } from "./marker-order.ts";
