@@ -1,1 +1,24 @@
-export {};
+export type { Authority, Caller, ServiceKind } from "./caller.ts";
+export { systemClock } from "./clock.ts";
+export { createFailpoints, failpoint, FailpointError } from "./failpoint.ts";
+export type { Failpoint, FailpointAction } from "./failpoint.ts";
+export { Fault, fault } from "./fault.ts";
+export type { FaultDetails, FaultKind, FieldViolation, PreconditionViolation } from "./fault.ts";
+export { toFault } from "./fault-status.ts";
+export { implement, methodName } from "./handlers.ts";
+export type {
+  BidiHandler,
+  CallContext,
+  Handler,
+  Handlers,
+  ServerStreamHandler,
+  ServiceImplementation,
+  UnaryHandler,
+} from "./handlers.ts";
+export { createIds, systemIds } from "./ids.ts";
+export { SERVER_LIMITS } from "./limits.ts";
+export type { ServerLimits } from "./limits.ts";
+export { createLog, errorChain } from "./log.ts";
+export type { ErrorLink, LogLevel, LogOptions } from "./log.ts";
+export { serve } from "./serve.ts";
+export type { Listen, ServeOptions, Server } from "./serve.ts";

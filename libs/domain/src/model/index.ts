@@ -25,3 +25,4 @@ export type {
   KindId,
   ModelId,
 } from "./ids.ts";
+export { invariant, InvariantError } from "./invariant.ts";

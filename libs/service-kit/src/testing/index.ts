@@ -1,0 +1,2 @@
+export { implementPartly } from "./partial.ts";
+export { trustingAuthority } from "./trusting-authority.ts";
