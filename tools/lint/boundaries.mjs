@@ -16,7 +16,8 @@ const mayImport = {
   "type:port": ["type:port", "type:domain"],
   "type:lib": ["type:lib", "type:domain"],
   "type:adapter": ["type:adapter", "type:port", "type:domain", "type:lib"],
-  "type:kit": ["type:kit", "type:port", "type:domain", "type:contracts", "type:lib"],
+  // A kit may call services; the SDK knows only contracts, so that no arrow comes back.
+  "type:kit": ["type:kit", "type:port", "type:domain", "type:contracts", "type:lib", "type:sdk"],
   "type:sdk": ["type:sdk", "type:contracts", "type:domain"],
   "type:app": [
     "type:kit",
@@ -32,8 +33,8 @@ const mayImport = {
   "type:composition": ["*"],
 };
 
-/** A test may run its subject on any adapter and in simulation; the subject itself may not know them. */
-const testsMayAlsoImport = ["type:adapter", "type:testing", "type:port"];
+/** A test may run its subject on any adapter, behind a server and in simulation; the subject may not know them. */
+const testsMayAlsoImport = ["type:adapter", "type:testing", "type:port", "type:kit"];
 
 const planes = ["plane:control", "plane:conductor", "plane:data"];
 

@@ -1,5 +1,5 @@
 /** The calls under way, so that a stop can wait for them, and end what does not end by itself. */
-import { Fault, fault } from "./fault.ts";
+import { type Fault, fault } from "./fault.ts";
 
 export type CallScope = {
   readonly signal: AbortSignal;

@@ -11,7 +11,7 @@ import { create, type Message } from "@bufbuild/protobuf";
 import { InvariantError } from "@greco/domain/model";
 import type { Ids, Log } from "@greco/ports";
 import type { Authority, Caller } from "./caller.ts";
-import { Fault, fault } from "./fault.ts";
+import { type Fault, fault } from "./fault.ts";
 import { toFault } from "./fault-status.ts";
 import { methodName, type CallContext, type Endpoint } from "./handlers.ts";
 

@@ -88,8 +88,8 @@ export function implement<S extends DescService>(service: S, handlers: Handlers<
     if (typeof handler !== "function") throw new TypeError(`${methodName(method)} has no handler`);
     if (method.methodKind === "client_streaming")
       throw new TypeError(`${methodName(method)} is client-streaming, which Greco does not use`);
-    // `Handlers` has tied this handler's type to the method's kind; the compiler cannot follow it into the union.
-    return { kind: method.methodKind, method, handler: handler.bind(handlers) } as Endpoint;
+    // `Handlers` has tied this handler's type to the method's kind; the compiler cannot follow it here, and `bind` gives `any`.
+    return { kind: method.methodKind, method, handler: handler.bind(handlers) };
   });
   return { service, endpoints };
 }

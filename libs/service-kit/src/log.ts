@@ -70,7 +70,7 @@ export function errorChain(error: unknown): readonly ErrorLink[] {
   let current: unknown = error;
   while (current !== undefined && chain.length < CAUSES_MAX) {
     if (!(current instanceof Error)) {
-      chain.push({ name: "thrown", message: String(current) });
+      chain.push({ name: "thrown", message: describe(current) });
       break;
     }
     const innermost = current.cause === undefined && current.stack !== undefined;
@@ -82,6 +82,11 @@ export function errorChain(error: unknown): readonly ErrorLink[] {
     current = current.cause;
   }
   return chain;
+}
+
+/** What was thrown and is no error. */
+function describe(thrown: unknown): string {
+  return typeof thrown === "string" ? thrown : (JSON.stringify(thrown) ?? typeof thrown);
 }
 
 function prettyLine(line: string): string {
