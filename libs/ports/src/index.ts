@@ -37,7 +37,12 @@ export type {
   LaneStore,
   Membership,
 } from "./lane-store.ts";
-export { BelowRetentionError, LedgerConflictError } from "./lane-store.ts";
+export {
+  BelowRetentionError,
+  LaneConflictError,
+  LaneUnknownError,
+  LedgerConflictError,
+} from "./lane-store.ts";
 export type { Log } from "./log.ts";
 export type { Wake } from "./wake.ts";
 export { wakeTopics } from "./wake.ts";

@@ -77,12 +77,14 @@ export interface LaneStore extends AsyncDisposable {
   finishLane(model: ModelId, lane: LaneId, signal: AbortSignal): Promise<void>;
   /**
    * Plain, idempotent inserts by explicit seq, durable when it resolves; one lane's appends in one call
-   * are atomic. No compare-and-swap in the message path. Never with two contents for one seq (R1).
+   * are atomic. No compare-and-swap in the message path. Never with two contents for one seq (R1): the
+   * first stands; a store that notices the second rejects it with `LaneConflictError`.
    */
   append(model: ModelId, appends: readonly Append[], signal: AbortSignal): Promise<void>;
   /**
-   * Entries from `fromSeq` on, gapless from there: it stops before the first missing one. Below the
-   * first retained seq: `BelowRetentionError`.
+   * At most `limit` entries from `fromSeq` on, gapless from there: it stops before the first missing one,
+   * and may stop earlier where the entries are large (at least one comes if there is one). Below the first
+   * retained seq: `BelowRetentionError`. `LaneUnknownError` where it was never registered.
    */
   read(model: ModelId, lane: LaneId, fromSeq: Seq, limit: number, signal: AbortSignal): Promise<LaneRead>;
   /** The last seq before the first gap, strongly read (seal). 0: none. */
@@ -187,4 +189,15 @@ export class BelowRetentionError extends Error {
 }
 export class LedgerConflictError extends Error {
   override name = "LedgerConflictError";
+}
+/** The lane was never registered in this model. */
+export class LaneUnknownError extends Error {
+  override name = "LaneUnknownError";
+  constructor(model: ModelId, lane: LaneId) {
+    super(`model ${model} has no lane ${lane}: register it first`);
+  }
+}
+/** What stands (a seq's content, a lane's registration, a lease's state) is other than what was asked for; it stays. */
+export class LaneConflictError extends Error {
+  override name = "LaneConflictError";
 }
