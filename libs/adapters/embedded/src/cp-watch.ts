@@ -1,0 +1,80 @@
+/**
+ * Watching: everything behind a revision, gapless and in order, out of the history. A watcher keeps nothing but
+ * its position, so a slow one costs nobody memory: it reads on where it is when it is asked for more.
+ */
+import { type Clock, CompactedError, type KeyRange, type WatchBatch, type WatchEvent } from "@greco/ports";
+import { type Bounds, bounds, boundsOf, inBounds, meta, toKeyValue } from "./cp-range.ts";
+import type { HistoryRow } from "./cp-schema.ts";
+import type { Database } from "./database.ts";
+import { nextNews } from "./next-news.ts";
+
+/** Between two signs of life of a watch that sees nothing: "every few seconds" (cp-store.ts). */
+const PROGRESS_MS = 2_000;
+/** One look goes no further, so that a watcher far behind does not hold the event loop. */
+const REVISIONS_A_LOOK = 5_000;
+const EVENTS_A_BATCH = 500;
+const BYTES_A_BATCH = 4_000_000;
+
+function toEvent(row: HistoryRow): WatchEvent {
+  return row.value === null
+    ? { type: "delete", key: row.key, modRevision: row.revision }
+    : { type: "put", entry: toKeyValue(row) };
+}
+
+/** The next whole revisions behind `position`. */
+function look(database: Database, at: Bounds, after: string | undefined, position: number): WatchBatch {
+  const compacted = meta(database, "compacted");
+  if (position + 1 < compacted) throw new CompactedError(compacted);
+  const newest = meta(database, "revision");
+  const upTo = Math.min(newest, position + REVISIONS_A_LOOK);
+  const rows = database
+    .prepare(
+      `SELECT revision, key, createRevision, version, lease, value FROM cp_history
+        WHERE revision > $position AND revision <= $upTo AND ${inBounds(at, "key")}
+          ${after === undefined ? "" : "AND key > $after"}
+        ORDER BY revision, key`,
+    )
+    .iterate({ ...boundsOf(at), ...(after === undefined ? {} : { after }), position, upTo });
+  const events: WatchEvent[] = [];
+  let bytes = 0;
+  let revision = position;
+  for (const each of rows as Iterable<unknown> as Iterable<HistoryRow>) {
+    const full = events.length >= EVENTS_A_BATCH || bytes >= BYTES_A_BATCH;
+    // A revision is never divided.
+    if (full && each.revision > revision) return { events, revision };
+    revision = each.revision;
+    events.push(toEvent(each));
+    bytes += each.key.length + (each.value?.length ?? 0);
+  }
+  return { events, revision: Math.max(upTo, position) };
+}
+
+export async function* watch(
+  database: Database,
+  clock: Clock,
+  range: KeyRange,
+  afterRevision: number,
+  signal: AbortSignal,
+): AsyncGenerator<WatchBatch, void, undefined> {
+  const at = bounds(range);
+  const after = "prefix" in range ? range.after : undefined;
+  let position = afterRevision === 0 ? database.read(() => meta(database, "revision")) : afterRevision;
+  let told = clock.monotonicMs();
+  for (;;) {
+    database.check(signal);
+    const seen = database.news.count;
+    const batch = database.read(() => look(database, at, after, position));
+    const moved = batch.revision > position;
+    position = batch.revision;
+    if (batch.events.length > 0 || clock.monotonicMs() - told >= PROGRESS_MS) {
+      yield batch;
+      told = clock.monotonicMs();
+    }
+    // Far behind: look again at once, but let others have their turn.
+    if (moved) await database.pause();
+    else {
+      const untilMarkMs = PROGRESS_MS - (clock.monotonicMs() - told);
+      await nextNews(database.news, clock, seen, untilMarkMs, signal);
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * One SQLite file, opened by any number of handles in any number of processes. Writes are queued and
+ * committed in groups: what arrives in one turn of the event loop shares one transaction and one
+ * `fsync`, and is durable (WAL, `synchronous=FULL`) before anyone is told (docs/decisions/0020-embedded-durability.md).
+ *
+ * No transaction lives longer than one synchronous stretch, so handles of one process never wait for each
+ * other, and those of another process for a group at most.
+ */
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
+import { StoreUnavailableError } from "@greco/ports";
+import { createNews, type News } from "./news.ts";
+import { createWriteQueue, type WriteQueue } from "./write-queue.ts";
+import { isBusy } from "./sqlite-error.ts";
+
+export type Row = Readonly<Record<string, SQLInputValue>>;
+
+export type Database = AsyncDisposable & {
+  /** A statement, prepared once and kept. */
+  prepare(sql: string): StatementSync;
+  /** One consistent look at the file. `read` is synchronous. */
+  read<T>(read: () => T): T;
+  /** `write` runs inside the group's transaction, alone undone when it throws; resolves when it is durable. */
+  write<T>(write: () => T, signal: AbortSignal): Promise<T>;
+  /** News of commits by this handle at once, by others within some 25 ms. */
+  readonly news: News;
+  /** Lets everybody else have a turn of the event loop between two pages of a long read. */
+  pause(): Promise<void>;
+  /** Rejects what is asked of a closed handle. */
+  check(signal: AbortSignal): void;
+};
+
+/** How long a statement blocks the event loop for another process's lock; beyond it the queue tries again. */
+const BLOCKING_WAIT_MS = 20;
+/** How long opening tries; two processes that create one file take turns. */
+const OPEN_WAIT_MS = 10_000;
+
+async function connectTo(path: string, schema: string): Promise<DatabaseSync> {
+  mkdirSync(dirname(path), { recursive: true });
+  const until = performance.now() + OPEN_WAIT_MS;
+  for (;;) {
+    const connection = new DatabaseSync(path, { timeout: BLOCKING_WAIT_MS });
+    try {
+      connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384");
+      connection.exec(`BEGIN IMMEDIATE; ${schema}; COMMIT`);
+      return connection;
+    } catch (error) {
+      connection.close();
+      if (!isBusy(error) || performance.now() > until) {
+        throw new StoreUnavailableError(`cannot open ${path}: is it a data file of Greco, and writable?`, {
+          cause: error,
+        });
+      }
+      await delay(5);
+    }
+  }
+}
+
+/** Opens, and creates where nothing is yet. `schema` must be repeatable (`IF NOT EXISTS`). */
+export async function openDatabase(path: string, schema: string): Promise<Database> {
+  const connection = await connectTo(path, schema);
+  const statements = new Map<string, StatementSync>();
+  let closed = false;
+
+  const prepare = (sql: string): StatementSync => {
+    let statement = statements.get(sql);
+    if (statement === undefined) {
+      statement = connection.prepare(sql);
+      statements.set(sql, statement);
+    }
+    return statement;
+  };
+  const dataVersion = prepare("PRAGMA data_version");
+  const news = createNews(() => (dataVersion.get() as { data_version: number }).data_version);
+  const queue: WriteQueue = createWriteQueue(connection, prepare, news.own);
+
+  const check = (signal: AbortSignal): void => {
+    signal.throwIfAborted();
+    if (closed) throw new StoreUnavailableError(`${path} is closed: open the store again`);
+  };
+
+  return {
+    prepare,
+    news,
+    check,
+    pause: () => nextTurn(),
+    read(read) {
+      prepare("BEGIN").run();
+      try {
+        return read();
+      } finally {
+        prepare("COMMIT").run();
+      }
+    },
+    async write(write, signal) {
+      check(signal);
+      return queue.add(write, signal);
+    },
+    async [Symbol.asyncDispose]() {
+      if (closed) return;
+      closed = true;
+      news.close();
+      await queue.idle();
+      statements.clear();
+      connection.close();
+    },
+  };
+}
