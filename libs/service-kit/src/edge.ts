@@ -11,12 +11,14 @@ import { create, type Message } from "@bufbuild/protobuf";
 import { InvariantError } from "@greco/domain/model";
 import type { Ids, Log } from "@greco/ports";
 import type { Authority, Caller } from "./caller.ts";
+import type { CheckRequest } from "./check-request.ts";
 import { type Fault, fault } from "./fault.ts";
 import { toFault } from "./fault-status.ts";
 import { methodName, type CallContext, type Endpoint } from "./handlers.ts";
 
 export type EdgeOptions = {
   readonly authority: Authority;
+  readonly check: CheckRequest;
   readonly log: Log;
   readonly ids: Ids;
   /** Ends the process. */
@@ -45,7 +47,7 @@ export type Edge = {
 /** Decodes one message; a transport that has decoded it already returns it. Throws faults. */
 export type RequestSource = () => Message;
 
-export function createEdge({ authority, log, ids, crash }: EdgeOptions): Edge {
+export function createEdge({ authority, check, log, ids, crash }: EdgeOptions): Edge {
   async function admit(
     endpoint: Endpoint,
     caller: Caller,
@@ -53,6 +55,7 @@ export function createEdge({ authority, log, ids, crash }: EdgeOptions): Edge {
     signal: AbortSignal,
   ): Promise<Message> {
     const request = source();
+    check(endpoint.method.input, request); // E2
     const authorised = authority.authorize(caller, endpoint.method, request, signal);
     if (authorised !== undefined) await authorised;
     return request;

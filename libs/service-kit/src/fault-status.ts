@@ -2,6 +2,7 @@
  * The one map from a fault to a gRPC status (STYLE 10), and from anything thrown to a fault.
  *
  * F1. Exactly one ErrorInfo in each status, domain `greco.dev`.
+ * F3. A status fits into the trailers that every client takes, and into a header, whatever the text in it.
  */
 import { create, toBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { anyPack, DurationSchema } from "@bufbuild/protobuf/wkt";
@@ -13,6 +14,7 @@ import {
 } from "@greco/contracts/google/rpc/error_details";
 import { Code } from "@greco/contracts/google/rpc/code";
 import { StatusSchema } from "@greco/contracts/google/rpc/status";
+import { Metadata } from "@grpc/grpc-js";
 import { InvalidIdError } from "@greco/domain/model";
 import { CompactedError, StoreLimitError, StoreUnavailableError, StoreUnknownError } from "@greco/ports";
 import { Fault, fault, type FaultKind } from "./fault.ts";
@@ -47,36 +49,70 @@ const detail = <Desc extends DescMessage>(desc: Desc, value: MessageShape<Desc>)
 
 /** The details of a fault in their order on the wire; the first is its ErrorInfo (F1). */
 export function faultDetails(given: Fault): readonly FaultDetail[] {
+  const { reason, metadata } = given;
   const details = [
     detail(
       ErrorInfoSchema,
-      create(ErrorInfoSchema, {
-        reason: given.reason,
-        domain: ERROR_DOMAIN,
-        metadata: { ...given.metadata },
-      }),
+      create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata: bounded(metadata) }),
     ),
   ];
-  if (given.violations.length > 0)
-    details.push(
-      detail(
-        BadRequestSchema,
-        create(BadRequestSchema, { fieldViolations: given.violations.map((v) => ({ ...v })) }),
-      ),
-    );
-  if (given.preconditions.length > 0)
-    details.push(
-      detail(
-        PreconditionFailureSchema,
-        create(PreconditionFailureSchema, { violations: given.preconditions.map((v) => ({ ...v })) }),
-      ),
-    );
+  if (given.violations.length > 0) {
+    const fieldViolations = fitting(given.violations, ({ field, description }) => ({
+      field: short(field),
+      description: short(description),
+    }));
+    details.push(detail(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
+  }
+  if (given.preconditions.length > 0) {
+    const violations = fitting(given.preconditions, ({ type, subject, description }) => ({
+      type: short(type),
+      subject: short(subject),
+      description: short(description),
+    }));
+    details.push(detail(PreconditionFailureSchema, create(PreconditionFailureSchema, { violations })));
+  }
   if (given.retryAfterMs !== undefined)
     details.push(
       detail(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: durationOfMs(given.retryAfterMs) })),
     );
   return details;
 }
+
+/** F3: as many as fit, the first ones; the last says how many were left out. */
+function fitting<T, V extends { description: string }>(all: readonly T[], toViolation: (each: T) => V): V[] {
+  const kept: V[] = [];
+  let size = 0;
+  for (const each of all) {
+    const violation = toViolation(each);
+    size += Object.values(violation).reduce((sum, text) => sum + Buffer.byteLength(String(text)), 8);
+    if (size > VIOLATIONS_BYTES_MAX && kept.length > 0) {
+      const last = kept.at(-1);
+      if (last !== undefined) last.description += ` (and ${all.length - kept.length} more, left out)`;
+      break;
+    }
+    kept.push(violation);
+  }
+  return kept;
+}
+
+function bounded(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(metadata)
+      .slice(0, METADATA_MAX)
+      .map(([key, value]) => [key, short(value)]),
+  );
+}
+
+/** F3: cut to length, and without lone surrogates, which neither protobuf nor a header can carry. */
+function short(text: string): string {
+  const whole = text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX - 1)}…`;
+  return whole.toWellFormed();
+}
+
+/** Clients take 8 KiB of trailers for granted, no more: base64 makes 4 bytes of 3. */
+const VIOLATIONS_BYTES_MAX = 3_000;
+const METADATA_MAX = 10;
+const TEXT_MAX = 600;
 
 function durationOfMs(ms: number) {
   const whole = Math.max(0, Math.ceil(ms));
@@ -88,14 +124,17 @@ function durationOfMs(ms: number) {
 
 export const codeOf = (given: Fault): Code => codes[given.kind];
 
-/** The bytes of `grpc-status-details-bin`. */
-export function encodeStatusDetails(given: Fault): Uint8Array {
-  const status = create(StatusSchema, {
-    code: codeOf(given),
-    message: given.message,
-    details: faultDetails(given).map(({ desc, value }) => anyPack(desc, value)),
-  });
-  return toBinary(StatusSchema, status);
+/** A fault as grpc-js sends it. */
+export function statusOf(given: Fault): { code: number; details: string; metadata: Metadata } {
+  const message = short(given.message);
+  const code = codeOf(given);
+  const details = faultDetails(given).map(({ desc, value }) => anyPack(desc, value));
+  const metadata = new Metadata();
+  metadata.set(
+    STATUS_DETAILS_KEY,
+    Buffer.from(toBinary(StatusSchema, create(StatusSchema, { code, message, details }))),
+  );
+  return { code, details: message, metadata };
 }
 
 /**
@@ -117,9 +156,14 @@ export function toFault(error: unknown, signal?: AbortSignal): Fault {
       { cause: error },
     );
   if (error instanceof StoreLimitError)
-    return fault.exhausted("STORE_LIMIT", `too large for one transaction of the store: ${error.message}`, 0, {
-      cause: error,
-    });
+    return fault.exhausted(
+      "STORE_LIMIT",
+      `too large for one transaction of the store: ${error.message}`,
+      undefined,
+      {
+        cause: error,
+      },
+    );
   if (error instanceof CompactedError)
     return fault.outOfRange("REVISION_COMPACTED", error.message, {
       metadata: { compactRevision: String(error.compactRevision) },

@@ -92,8 +92,12 @@ export const fault = {
   unauthenticated: (reason: string, message: string, extra: Extra = {}) =>
     new Fault("unauthenticated", reason, message, extra),
 
-  exhausted: (reason: string, message: string, retryAfterMs: number, extra: Extra = {}) =>
-    new Fault("exhausted", reason, message, { retryAfterMs, ...extra }),
+  /** `retryAfterMs` undefined: waiting does not help, the call itself asks for too much. */
+  exhausted: (reason: string, message: string, retryAfterMs: number | undefined, extra: Extra = {}) =>
+    new Fault("exhausted", reason, message, {
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...extra,
+    }),
 
   /** Nothing took effect: the same call may be sent again. */
   unavailable: (reason: string, message: string, extra: Extra & { retryAfterMs?: number } = {}) =>

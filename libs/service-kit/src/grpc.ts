@@ -7,7 +7,6 @@
  */
 import { toBinary } from "@bufbuild/protobuf";
 import {
-  Metadata,
   type MethodDefinition,
   type ServerDuplexStream,
   type ServerUnaryCall,
@@ -20,7 +19,7 @@ import type { Calls, CallScope } from "./calls.ts";
 import { decodeRequest } from "./decode.ts";
 import type { Edge } from "./edge.ts";
 import { type Fault, fault } from "./fault.ts";
-import { codeOf, encodeStatusDetails, STATUS_DETAILS_KEY } from "./fault-status.ts";
+import { statusOf } from "./fault-status.ts";
 import type { Endpoint, ServiceImplementation } from "./handlers.ts";
 
 type Bytes = Buffer;
@@ -160,11 +159,4 @@ async function* receive(call: Duplex, signal: AbortSignal, endpoint: Endpoint) {
     signal.throwIfAborted();
     throw error;
   }
-}
-
-export function statusOf(given: Fault) {
-  const metadata = new Metadata();
-  metadata.set(STATUS_DETAILS_KEY, Buffer.from(encodeStatusDetails(given)));
-  // grpc-js percent-encodes the message, which lone surrogates would make it throw.
-  return { code: codeOf(given) as number, details: given.message.toWellFormed(), metadata };
 }

@@ -7,8 +7,10 @@ import { Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock, Ids, Log } from "@greco/ports";
 import type { Authority } from "./caller.ts";
 import { createCalls, type Calls } from "./calls.ts";
+import { createRequestCheck } from "./check-request.ts";
 import { createEdge } from "./edge.ts";
 import { grpcService } from "./grpc.ts";
+import { explainOwnAnswers, explainUnknownMethods } from "./grpc-answers.ts";
 import type { ServiceImplementation } from "./handlers.ts";
 import { systemIds } from "./ids.ts";
 import { SERVER_LIMITS, type ServerLimits } from "./limits.ts";
@@ -42,6 +44,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   const calls = createCalls();
   const edge = createEdge({
     authority: options.authority,
+    check: createRequestCheck(),
     log: options.log,
     ids: options.ids ?? systemIds,
     crash: options.crash ?? throwUncaught,
@@ -50,11 +53,15 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     "grpc.max_receive_message_length": limits.messageBytesMax,
     "grpc.max_send_message_length": limits.messageBytesMax,
     "grpc.max_concurrent_streams": limits.concurrentStreamsMax,
+    interceptors: [explainOwnAnswers(limits)],
   });
+  const paths: string[] = [];
   for (const each of options.services) {
     const { definition, implementation } = grpcService(each, edge, calls);
     grpc.addService(definition, implementation);
+    paths.push(...Object.values(definition).map(({ path }) => path));
   }
+  explainUnknownMethods(grpc, paths);
   const port = await bind(grpc, options.listen);
   if (signal.aborted) {
     grpc.forceShutdown();
