@@ -1,1 +1,121 @@
-export {};
+// `npm start`: the main job on real data. What it does is told in main-job.ts; this wires it.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startDev } from "@greco/dev";
+import { systemClock } from "@greco/service-kit";
+import type { CheckReport } from "./checker.ts";
+import { readEntities } from "./entities.ts";
+import { type Job, MainJob, withInferredSchema } from "./main-job.ts";
+import { createNarrator, type Narrator } from "./narrator.ts";
+import { type DemoOptions, parseOptions, UsageError } from "./options.ts";
+import { count, euros, isGreen, type Report, tell, toReport } from "./report.ts";
+import { runRolling, wrongOf } from "./rolling.ts";
+import { readInputs } from "./source.ts";
+
+const models = (name: string): string => fileURLToPath(new URL(`../model/${name}`, import.meta.url));
+
+async function jobOf(options: DemoOptions): Promise<Job> {
+  const inputs = await readInputs(options.input);
+  const first = withInferredSchema(await readEntities(options.modelDir ?? models("v1")), inputs);
+  const second = withInferredSchema(await readEntities(options.changeDir ?? models("v2")), inputs);
+  if (options.modelDir !== undefined) {
+    return {
+      model: "main-job",
+      title: "your inputs",
+      what: "inputs",
+      inputs,
+      first,
+      second,
+      wrong: [],
+      rate: options.rate,
+    };
+  }
+  const broken = await readEntities(models("broken"));
+  const wrong = [
+    ...first.filter((each) => !broken.some((other) => other.kind === each.kind && other.name === each.name)),
+    ...broken,
+  ];
+  return {
+    model: "airline",
+    title: "delay compensation",
+    what: "flights",
+    inputs,
+    first,
+    second,
+    wrong,
+    rate: options.rate,
+  };
+}
+
+function compareRolling(job: Job, check: CheckReport, report: Report, narrator: Narrator): Report {
+  narrator.step("The same change as ordinary reloads, worker by worker");
+  const flights = job.inputs as unknown as { delay: number; distance: number }[];
+  const rolling = runRolling(flights, job.first, job.second);
+  const greco = wrongOf(flights, check);
+  narrator.table(
+    ["", "flights paid by a mixture", "euros paid wrongly"],
+    [
+      ["rolling reload", count(rolling.mixedFlights), euros(rolling.wrongEuros)],
+      ["greco", count(greco.mixedFlights), euros(greco.wrongEuros)],
+    ],
+  );
+  return { ...report, compare: { rolling, greco } };
+}
+
+async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
+  const sink = options.json ? process.stderr : process.stdout;
+  const narrator = createNarrator(sink, sink.isTTY && process.env["NO_COLOR"] === undefined);
+  const job = await jobOf(options);
+  const dir = options.data ?? (await mkdtemp(join(tmpdir(), "greco-")));
+  try {
+    await using dev = await startDev({ dataDir: dir, portBase: options.portBase }, signal);
+    const main = new MainJob({
+      job,
+      clients: dev.clients("admin"),
+      lanes: dev.laneStore,
+      clock: systemClock,
+      narrator,
+    });
+    const { check, vetoes, epoch } = await main.run(signal);
+    let report = toReport(check, vetoes, epoch);
+    narrator.step("The checker, which shares nothing with the runtime");
+    tell(narrator, check, report, job.what);
+    if (options.compare !== undefined) report = compareRolling(job, check, report, narrator);
+    if (options.out !== undefined) {
+      await writeFile(options.out, check.records.map((record) => `${JSON.stringify(record)}\n`).join(""));
+    }
+    narrator.say("");
+    narrator.say(
+      isGreen(report)
+        ? "Nothing lost, nothing twice, nothing under the wrong version."
+        : "NOT GREEN: see above.",
+    );
+    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    if (!options.once) {
+      narrator.step("Still serving; Ctrl-C ends it. Try next, in another terminal:");
+      for (const line of dev.hints(job.model)) narrator.say(line);
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    }
+    return isGreen(report) ? 0 : 1;
+  } finally {
+    if (options.data === undefined) await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
+}
+try {
+  process.exitCode = await run(parseOptions(process.argv.slice(2)), stop.signal);
+} catch (error) {
+  if (stop.signal.aborted) process.exitCode = 130;
+  else {
+    process.stderr.write(
+      `${error instanceof UsageError || process.env["GRECO_DEBUG"] === undefined ? (error as Error).message : (error as Error).stack}\n`,
+    );
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  }
+}

@@ -1,0 +1,81 @@
+/** The figures of a run: as one JSON object for machines, as a table for people. */
+import type { CheckReport } from "./checker.ts";
+import type { Narrator } from "./narrator.ts";
+import type { RollingReport, Wrong } from "./rolling.ts";
+import type { Veto } from "./story.ts";
+
+export type Report = {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly misapplied: number;
+  readonly vetoes: readonly Veto[];
+  readonly switch: {
+    readonly epoch: number;
+    readonly lanes: CheckReport["lanes"];
+    readonly gapRatio: number | null;
+  };
+  readonly compare?: { readonly rolling: RollingReport; readonly greco: Wrong };
+};
+
+export function toReport(check: CheckReport, vetoes: readonly Veto[], epoch: number): Report {
+  const { inputs, outputs, lost, duplicated, misapplied, lanes } = check;
+  const gapRatio = check.gapRatio === undefined ? null : Math.round(check.gapRatio * 100) / 100;
+  return { inputs, outputs, lost, duplicated, misapplied, vetoes, switch: { epoch, lanes, gapRatio } };
+}
+
+export const isGreen = (report: Report): boolean =>
+  report.lost === 0 && report.duplicated === 0 && report.misapplied === 0 && report.inputs > 0;
+
+export const count = (value: number): string => value.toLocaleString("en-GB");
+export const euros = (value: number): string => `€${count(value)}`;
+
+/** Euros by the version that paid them, from the outputs that are stored. */
+export function eurosByEpoch(check: CheckReport): Map<number, number> {
+  const sums = new Map<number, number>();
+  for (const { epoch, output } of check.records) {
+    const paid = (output as { euros?: unknown }).euros;
+    if (typeof paid === "number") sums.set(epoch, (sums.get(epoch) ?? 0) + paid);
+  }
+  return sums;
+}
+
+export function tell(narrator: Narrator, check: CheckReport, report: Report, what: string): void {
+  const paid = eurosByEpoch(check);
+  const money = [...paid.values()].some((sum) => sum > 0);
+  const old = report.switch.epoch - 1;
+  narrator.table(
+    ["lane", "marker at", `${what} before`, `${what} after`],
+    report.switch.lanes.map((lane) => [
+      lane.lane,
+      lane.markerSeq === 0 ? "–" : count(lane.markerSeq),
+      count(lane.before),
+      count(lane.after),
+    ]),
+  );
+  if (money) {
+    narrator.table(
+      ["paid under", "euros"],
+      [
+        [`version ${old}`, euros(paid.get(old) ?? 0)],
+        [`version ${report.switch.epoch}`, euros(paid.get(report.switch.epoch) ?? 0)],
+      ],
+    );
+  }
+  narrator.table(
+    ["checked from the raw file and the stored lanes", ""],
+    [
+      [`${what} in`, count(report.inputs)],
+      ["results out", count(report.outputs)],
+      ["lost", count(report.lost)],
+      ["duplicated", count(report.duplicated)],
+      ["misapplied", count(report.misapplied)],
+      [
+        "largest gap at the marker ÷ usual",
+        report.switch.gapRatio === null ? "too few windows" : report.switch.gapRatio.toFixed(2),
+      ],
+    ],
+  );
+  for (const { kind, where, what: why } of check.mistakes) narrator.say(`${kind} at ${where}: ${why}`);
+}
