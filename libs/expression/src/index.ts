@@ -1,3 +1,4 @@
+export { inferSchema } from "./infer.ts";
 export { JsonError, parseJson } from "./json.ts";
 export type { JsonErrorReason, JsonLimits } from "./json.ts";
 export { createRegExp, PatternError } from "./regexp.ts";
@@ -7,3 +8,9 @@ export type { SchemaFinding } from "./schema-check.ts";
 export type { ValueError } from "./schema-errors.ts";
 export { compileSchema, SchemaError } from "./schema.ts";
 export type { CompiledSchema } from "./schema.ts";
+export { checkCel } from "./cel-check.ts";
+export type { CelCheck, CelExpectation, CelFinding, CelFindingReason } from "./cel-check.ts";
+export { createCelEnvironment } from "./cel-environment.ts";
+export type { CelEnvironment, CelVariables } from "./cel-environment.ts";
+export { CelCompileError, CelError, compileCel } from "./cel.ts";
+export type { CelErrorReason, CompiledCel } from "./cel.ts";
