@@ -8,11 +8,7 @@ import * as journal from "./journal.ts";
 
 export async function openEmbeddedBindingStore({ path }: EmbeddedOptions): Promise<BindingStore> {
   const database = await openDatabase(path, BINDING_SCHEMA);
-  const read = async <T>(look: () => T, signal: AbortSignal): Promise<T> => {
-    database.check(signal);
-    return database.read(look);
-  };
-  const { write } = database;
+  const { read, write } = database;
 
   return {
     putBindings: (all, signal) => write(() => bindings.putBindings(database, all), signal),

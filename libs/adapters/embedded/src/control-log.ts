@@ -62,9 +62,8 @@ async function* subscribe(
 ): AsyncGenerator<LogMessage, void, undefined> {
   let position = afterPosition;
   for (;;) {
-    database.check(signal);
     const seen = database.news.count;
-    const page = database.read(() => pageAfter(database, model, position));
+    const page = await database.read(() => pageAfter(database, model, position), signal);
     for (const message of page) {
       signal.throwIfAborted();
       position = message.position;

@@ -54,19 +54,17 @@ export function createLeases(database: Database, clock: Clock): Leases {
     return { lapsed, nextMs };
   };
 
-  /** False: it could not be done now. */
-  const endLapsed = async (lapsed: readonly LeaseRow[], signal: AbortSignal): Promise<boolean> => {
-    if (lapsed.length === 0) return true;
-    const ended = database.write(() => {
-      for (const { id, count } of lapsed) {
-        const row = database.prepare("SELECT 1 FROM cp_lease WHERE id = ? AND count = ?").get(id, count);
-        if (row !== undefined) end(database, id);
-      }
-    }, signal);
-    return ended.then(
-      () => true,
-      () => false,
-    );
+  /** Returns when to look again, unless there is news; undefined: no lease is left. */
+  const endLapsed = async (signal: AbortSignal): Promise<number | undefined> => {
+    const { lapsed, nextMs } = await database.read(observe, signal);
+    if (lapsed.length > 0)
+      await database.write(() => {
+        for (const { id, count } of lapsed) {
+          const row = database.prepare("SELECT 1 FROM cp_lease WHERE id = ? AND count = ?").get(id, count);
+          if (row !== undefined) end(database, id);
+        }
+      }, signal);
+    return nextMs;
   };
 
   return {
@@ -102,9 +100,10 @@ export function createLeases(database: Database, clock: Clock): Leases {
     async run(signal) {
       while (!signal.aborted) {
         const news = database.news.count;
-        const { lapsed, nextMs } = database.read(observe);
-        const retryMs = (await endLapsed(lapsed, signal)) ? undefined : RETRY_MS;
-        await nextNews(database.news, clock, news, retryMs ?? nextMs, signal);
+        // Beyond the store's reach for now (locked, or the disk is full): try again, and say it to nobody, because
+        // who asks for something is told.
+        const nextMs = await endLapsed(signal).catch(() => RETRY_MS);
+        await nextNews(database.news, clock, news, nextMs, signal);
       }
     },
   };

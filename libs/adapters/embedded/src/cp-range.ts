@@ -62,20 +62,49 @@ export type Page = {
   readonly bytes: number;
 };
 
-function query(past: boolean, at: Bounds, { keysOnly, descending }: ReadOptions, page: Page): string {
-  const value = keysOnly === true ? "x'' AS value" : "h.value";
-  const side = descending === true ? "<" : ">";
-  const order = descending === true ? "DESC" : "ASC";
-  const filter = (column: string): string =>
-    inBounds(at, column) + (page.after === undefined ? "" : ` AND ${column} ${side} $after`);
-  if (!past)
-    return `SELECT ${COLUMNS}, ${value} FROM cp_current c JOIN cp_history h ON h.id = c.id
-      WHERE ${filter("c.key")} ORDER BY c.key ${order} LIMIT $limit`;
-  return `SELECT ${COLUMNS}, ${value} FROM
-      (SELECT key, max(revision) AS revision FROM cp_history
-        WHERE ${filter("key")} AND revision <= $revision GROUP BY key) newest
-      JOIN cp_history h ON h.key = newest.key AND h.revision = newest.revision
-      WHERE h.value IS NOT NULL ORDER BY newest.key ${order} LIMIT $limit`;
+/** The state now, in one stream of rows. */
+function present(database: Database, at: Bounds, options: ReadOptions, page: Page): Iterable<HistoryRow> {
+  const value = options.keysOnly === true ? "x'' AS value" : "h.value";
+  const [side, order] = options.descending === true ? ["<", "DESC"] : [">", "ASC"];
+  const filter = inBounds(at, "c.key") + (page.after === undefined ? "" : ` AND c.key ${side} $after`);
+  const rows = database
+    .prepare(
+      `SELECT ${COLUMNS}, ${value} FROM cp_current c JOIN cp_history h ON h.id = c.id
+        WHERE ${filter} ORDER BY c.key ${order} LIMIT $limit`,
+    )
+    .iterate({
+      ...boundsOf(at),
+      ...(page.after === undefined ? {} : { after: page.after }),
+      limit: page.limit + 1,
+    });
+  return rows as Iterable<unknown> as Iterable<HistoryRow>;
+}
+
+/** The state at a revision: from key to key, each time straight to its newest change by then. */
+function* past(
+  database: Database,
+  at: Bounds,
+  options: ReadOptions,
+  page: Page,
+  revision: number,
+): Generator<HistoryRow, void, undefined> {
+  const value = options.keysOnly === true ? "iif(h.value IS NULL, NULL, x'') AS value" : "h.value";
+  const [side, order] = options.descending === true ? ["<", "DESC"] : [">", "ASC"];
+  const nextKey = (after: string | undefined): string | undefined =>
+    database
+      .prepare(
+        `SELECT key FROM cp_history WHERE ${inBounds(at, "key")}
+          ${after === undefined ? "" : `AND key ${side} $after`} ORDER BY key ${order} LIMIT 1`,
+      )
+      .get({ ...boundsOf(at), ...(after === undefined ? {} : { after }) })?.["key"] as string | undefined;
+  const newest = database.prepare(
+    `SELECT ${COLUMNS}, ${value} FROM cp_history h
+      WHERE h.key = ? AND h.revision <= ? ORDER BY h.revision DESC LIMIT 1`,
+  );
+  for (let key = nextKey(page.after); key !== undefined; key = nextKey(key)) {
+    const row = newest.get(key, revision) as HistoryRow | undefined;
+    if (row?.value != null) yield row;
+  }
 }
 
 /** One page of the state at `revision`, which must be at or below the store's; `more` when it did not hold all. */
@@ -93,13 +122,8 @@ export function readPage(
     );
   const compacted = meta(database, "compacted");
   if (revision < compacted) throw new CompactedError(compacted);
-  const past = revision < now;
-  const rows = database.prepare(query(past, at, options, page)).iterate({
-    ...boundsOf(at),
-    ...(page.after === undefined ? {} : { after: page.after }),
-    ...(past ? { revision } : {}),
-    limit: page.limit + 1,
-  }) as Iterable<unknown> as Iterable<HistoryRow>;
+  const rows =
+    revision < now ? past(database, at, options, page, revision) : present(database, at, options, page);
   const entries: KeyValue[] = [];
   let bytes = 0;
   // Leaving the loop closes the cursor.

@@ -4,6 +4,7 @@
  */
 import {
   type Clock,
+  CompactedError,
   type CpStore,
   type KeyRange,
   type KeyValue,
@@ -28,31 +29,36 @@ export type EmbeddedOptions = {
 /** One stretch of synchronous reading. */
 const PAGE = { limit: 1_000, bytes: 8_000_000 } as const;
 
+type Asked = { readonly range: KeyRange; readonly options: ReadOptions; readonly signal: AbortSignal };
+
 /** Reads page by page, so that others get their turn, all at the revision of the first page. */
-async function readRange(
-  database: Database,
-  range: KeyRange,
-  options: ReadOptions,
-  signal: AbortSignal,
-): Promise<RangeResult> {
+async function readPages(database: Database, { range, options, signal }: Asked): Promise<RangeResult> {
   const at = bounds(range);
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
   const entries: KeyValue[] = [];
   let after = "prefix" in range ? range.after : undefined;
-  let answered = 0;
-  let revision = options.revision;
+  let answered: number | undefined;
   for (;;) {
-    database.check(signal);
-    const page = database.read(() => {
-      answered = answered === 0 ? meta(database, "revision") : answered;
-      revision ??= answered;
+    const page = await database.read(() => {
+      answered ??= meta(database, "revision");
       const wanted = { after, limit: Math.min(PAGE.limit, limit - entries.length), bytes: PAGE.bytes };
-      return readPage(database, at, options, revision, wanted);
-    });
-    entries.push(...page.entries);
-    if (!page.more || entries.length >= limit) return { entries, more: page.more, revision: answered };
+      return readPage(database, at, options, options.revision ?? answered, wanted);
+    }, signal);
+    for (const entry of page.entries) entries.push(entry);
+    if (!page.more || entries.length >= limit) return { entries, more: page.more, revision: answered ?? 0 };
     after = entries.at(-1)?.key;
     await database.pause();
+  }
+}
+
+async function readRange(database: Database, asked: Asked): Promise<RangeResult> {
+  for (;;) {
+    try {
+      return await readPages(database, asked);
+    } catch (error) {
+      // Compacted between two pages of a read that named no revision: it is the read's to start again.
+      if (!(error instanceof CompactedError) || asked.options.revision !== undefined) throw error;
+    }
   }
 }
 
@@ -67,7 +73,7 @@ export async function openEmbeddedCpStore(
   const ending = leases.run(closing.signal);
 
   return {
-    range: (range, options, each) => readRange(database, range, options, each),
+    range: (range, options, each) => readRange(database, { range, options, signal: each }),
     async transact(transaction, each) {
       database.check(each);
       checkTransaction(transaction);

@@ -49,30 +49,47 @@ function look(database: Database, at: Bounds, after: string | undefined, positio
   return { events, revision: Math.max(upTo, position) };
 }
 
-export async function* watch(
+export function watch(
   database: Database,
   clock: Clock,
   range: KeyRange,
   afterRevision: number,
   signal: AbortSignal,
+): AsyncIterable<WatchBatch> {
+  // "From now on" is from this call on, not from when somebody first asks for a batch.
+  const start =
+    afterRevision === 0
+      ? database.read(() => meta(database, "revision"), signal)
+      : Promise.resolve(afterRevision);
+  // Told by the iterator; a watch that nobody reads must not end the process.
+  start.catch(() => undefined);
+  return follow(database, clock, range, start, signal);
+}
+
+async function* follow(
+  database: Database,
+  clock: Clock,
+  range: KeyRange,
+  start: Promise<number>,
+  signal: AbortSignal,
 ): AsyncGenerator<WatchBatch, void, undefined> {
   const at = bounds(range);
   const after = "prefix" in range ? range.after : undefined;
-  let position = afterRevision === 0 ? database.read(() => meta(database, "revision")) : afterRevision;
+  let position = await start;
   let told = clock.monotonicMs();
   for (;;) {
-    database.check(signal);
     const seen = database.news.count;
-    const batch = database.read(() => look(database, at, after, position));
+    const batch = await database.read(() => look(database, at, after, position), signal);
     const moved = batch.revision > position;
     position = batch.revision;
     if (batch.events.length > 0 || clock.monotonicMs() - told >= PROGRESS_MS) {
       yield batch;
       told = clock.monotonicMs();
     }
-    // Far behind: look again at once, but let others have their turn.
-    if (moved) await database.pause();
-    else {
+    if (moved) {
+      // Perhaps there is more: look again at once, but let others have their turn.
+      await database.pause();
+    } else {
       const untilMarkMs = PROGRESS_MS - (clock.monotonicMs() - told);
       await nextNews(database.news, clock, seen, untilMarkMs, signal);
     }

@@ -13,15 +13,15 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 import { StoreUnavailableError } from "@greco/ports";
 import { createNews, type News } from "./news.ts";
 import { createWriteQueue, type WriteQueue } from "./write-queue.ts";
-import { isBusy } from "./sqlite-error.ts";
+import { isBusy, isSqlite, notDone } from "./sqlite-error.ts";
 
 export type Row = Readonly<Record<string, SQLInputValue>>;
 
 export type Database = AsyncDisposable & {
   /** A statement, prepared once and kept. */
   prepare(sql: string): StatementSync;
-  /** One consistent look at the file. `read` is synchronous. */
-  read<T>(read: () => T): T;
+  /** One consistent look at the file; `look` is synchronous. */
+  read<T>(look: () => T, signal: AbortSignal): Promise<T>;
   /** `write` runs inside the group's transaction, alone undone when it throws; resolves when it is durable. */
   write<T>(write: () => T, signal: AbortSignal): Promise<T>;
   /** News of commits by this handle at once, by others within some 25 ms. */
@@ -34,12 +34,13 @@ export type Database = AsyncDisposable & {
 
 /** How long a statement blocks the event loop for another process's lock; beyond it the queue tries again. */
 const BLOCKING_WAIT_MS = 20;
-/** How long opening tries; two processes that create one file take turns. */
-const OPEN_WAIT_MS = 10_000;
+/** How long reading and opening try; two processes that create or repair one file take turns. */
+const LOCK_WAIT_MS = 10_000;
+const LOCK_RETRY_MS = 3;
 
 async function connectTo(path: string, schema: string): Promise<DatabaseSync> {
   mkdirSync(dirname(path), { recursive: true });
-  const until = performance.now() + OPEN_WAIT_MS;
+  const until = performance.now() + LOCK_WAIT_MS;
   for (;;) {
     const connection = new DatabaseSync(path, { timeout: BLOCKING_WAIT_MS });
     try {
@@ -53,7 +54,7 @@ async function connectTo(path: string, schema: string): Promise<DatabaseSync> {
           cause: error,
         });
       }
-      await delay(5);
+      await delay(LOCK_RETRY_MS);
     }
   }
 }
@@ -81,17 +82,30 @@ export async function openDatabase(path: string, schema: string): Promise<Databa
     if (closed) throw new StoreUnavailableError(`${path} is closed: open the store again`);
   };
 
+  /** Readers wait for nobody, but for who repairs the file after a crash. */
+  const snapshot = <T>(look: () => T): T => {
+    prepare("BEGIN").run();
+    try {
+      return look();
+    } finally {
+      prepare("COMMIT").run();
+    }
+  };
+
   return {
     prepare,
     news,
     check,
     pause: () => nextTurn(),
-    read(read) {
-      prepare("BEGIN").run();
-      try {
-        return read();
-      } finally {
-        prepare("COMMIT").run();
+    async read(look, signal) {
+      for (const since = performance.now(); ; await delay(LOCK_RETRY_MS)) {
+        check(signal);
+        try {
+          return snapshot(look);
+        } catch (error) {
+          if (!isSqlite(error)) throw error;
+          if (!isBusy(error) || performance.now() - since > LOCK_WAIT_MS) throw notDone(error);
+        }
       }
     },
     async write(write, signal) {

@@ -17,11 +17,7 @@ const ROWS_A_TRIM = 500;
 
 export async function openEmbeddedLaneStore({ path }: EmbeddedOptions): Promise<LaneStore> {
   const database = await openDatabase(path, LANE_SCHEMA);
-  const read = async <T>(look: () => T, signal: AbortSignal): Promise<T> => {
-    database.check(signal);
-    return database.read(look);
-  };
-  const { write } = database;
+  const { read, write } = database;
 
   return {
     registerLane: (info, signal) => write(() => lanes.register(database, info), signal),
