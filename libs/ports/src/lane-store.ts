@@ -42,13 +42,17 @@ export type Checkpoint = {
   readonly outputs: readonly { readonly lane: LaneId; readonly seq: Seq }[];
   /** The writer that wrote it: one row a writer. */
   readonly writer: WriterId;
+  /** Why the query does not go on here, for people: `BINDING_MISSING: …` (I12). Absent: it goes on. */
+  readonly holding?: string;
 };
 
 /** Who works on a query's input lane. Changed by compare-and-swap on `generation` only. */
 export type Claim = {
   readonly query: EntityIdentity;
   readonly inputLane: LaneId;
+  /** Whose lease tells whether somebody works on it, and whose lanes are sealed before it is taken over. */
   readonly writer: WriterId;
+  /** Empty: given up gracefully, its lanes have their ends; anyone may take it at once. */
   readonly runtime: string;
   readonly generation: number;
   /** Set once the query has done all of the lane that it ever will. */
@@ -152,6 +156,7 @@ export interface LaneStore extends AsyncDisposable {
     expectedGeneration: number,
     signal: AbortSignal,
   ): Promise<{ readonly won: boolean; readonly claim: Claim }>;
+  /** Those of finished lanes may be left out. */
   listClaims(model: ModelId, signal: AbortSignal): Promise<readonly Claim[]>;
   /** A runtime's heartbeat: observers count from the last change that they saw, on their own clock. */
   heartbeat(model: ModelId, runtime: string, signal: AbortSignal): Promise<void>;
