@@ -46,7 +46,9 @@ export function valuesAt(spec: JsonValue, path: ReferencePath): readonly Found[]
   for (const step of path) {
     found = found.flatMap(({ path: parent, value }): Found[] => {
       if (step === ITEMS)
-        return isArray(value) ? value.map((item, index) => ({ path: itemPath(parent, index), value: item })) : [];
+        return isArray(value)
+          ? value.map((item, index) => ({ path: itemPath(parent, index), value: item }))
+          : [];
       const inner = isObject(value) ? field(value, step) : undefined;
       return inner === undefined ? [] : [{ path: fieldPath(parent, step), value: inner }];
     });

@@ -26,9 +26,7 @@ export function scanSpec(text: string): Scan {
   const here = (): string => {
     const frame = open.at(-1);
     if (frame === undefined) return "";
-    return frame.names === undefined
-      ? itemPath(frame.path, frame.index)
-      : fieldPath(frame.path, frame.name);
+    return frame.names === undefined ? itemPath(frame.path, frame.index) : fieldPath(frame.path, frame.name);
   };
   const note = (list: string[], path: string): void => void (list.length < NOTES_MAX && list.push(path));
 
@@ -37,7 +35,9 @@ export function scanSpec(text: string): Scan {
     if (character === "{" || character === "[") {
       if (open.length === SPEC_DEPTH_MAX) return { tooDeep: here(), forbidden, repeated, rounded };
       const path = here();
-      open.push(character === "[" ? { path, name: "", index: 0 } : { path, names: new Set(), name: "", index: 0 });
+      open.push(
+        character === "[" ? { path, name: "", index: 0 } : { path, names: new Set(), name: "", index: 0 },
+      );
     } else if (character === "}" || character === "]") open.pop();
     else if (character === ",") {
       const frame = open.at(-1);
@@ -88,6 +88,11 @@ function endOfNumber(text: string, start: number): number {
   return at;
 }
 
+/** A longer one is beyond the range of a double, which is an error of its own. */
+const INTEGER_DIGITS_MAX = 308;
+
 function isRounded(literal: string): boolean {
-  return literal.length > 15 && /^-?\d+$/.test(literal) && !Number.isSafeInteger(Number(literal));
+  if (literal.length <= 15 || literal.length > INTEGER_DIGITS_MAX || !/^-?\d+$/.test(literal)) return false;
+  const value = Number(literal);
+  return String(value) !== literal && BigInt(literal) !== BigInt(value);
 }

@@ -60,9 +60,9 @@ export function parseSpec(text: string): ParsedSpec {
   const { value } = parsed;
   if (!isObject(value))
     return refused("SPEC_NOT_AN_OBJECT", "", `a spec is a JSON object; this one is ${typeName(value)}`);
-  const unsayable = findUnsayable(value);
-  if (unsayable !== undefined) return unsayable;
-  return { ok: true, spec: value, specJson: canonicalJson(value), notes: notesOf(scan.repeated, scan.rounded) };
+  const canonical = canonicalOf(value);
+  if (typeof canonical !== "string") return canonical;
+  return { ok: true, spec: value, specJson: canonical, notes: notesOf(scan.repeated, scan.rounded) };
 }
 
 function parse(text: string): { value: JsonValue } | { why: string } {
@@ -73,11 +73,10 @@ function parse(text: string): { value: JsonValue } | { why: string } {
   }
 }
 
-/** What `JSON.parse` accepts and RFC 8785 cannot write: `1e999`, `"\ud800"`. */
-function findUnsayable(spec: JsonObject): ParsedSpec | undefined {
+/** Refuses what `JSON.parse` accepts and RFC 8785 cannot write: `1e999`, `"\ud800"`. */
+function canonicalOf(spec: JsonObject): string | ParsedSpec {
   try {
-    canonicalJson(spec);
-    return undefined;
+    return canonicalJson(spec);
   } catch (error) {
     if (/surrogate/i.test(String(error)))
       return refused("NOT_UNICODE", "", "the spec holds half of a surrogate pair, which is no Unicode text");
@@ -114,14 +113,8 @@ export function utf8Length(text: string): number {
     const code = text.charCodeAt(at);
     if (code < 0x80) continue;
     bytes += code < 0x800 ? 1 : 2;
-    // A pair is four bytes for two units.
-    if (code >= 0xd800 && code < 0xdc00) {
-      const next = text.charCodeAt(at + 1);
-      if (next >= 0xdc00 && next < 0xe000) {
-        bytes += 0;
-        at += 1;
-      }
-    }
+    // A surrogate pair is two units and four bytes.
+    if (code >= 0xd800 && code < 0xdc00) at += 1;
   }
   return bytes;
 }
