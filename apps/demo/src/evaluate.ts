@@ -2,7 +2,7 @@
  * The checker's own evaluation of a version's query, from its entity files: no runtime, no worker, no
  * binding. CEL is evaluated on the files' expressions; a handler is imported as it stands.
  */
-import { checkCel, compileCel } from "@greco/expression";
+import { compileCel, createCelEnvironment } from "@greco/expression";
 import type { EntityFile } from "./entities.ts";
 
 export type Evaluation = (payload: unknown) => Promise<readonly unknown[]>;
@@ -59,10 +59,9 @@ export async function evaluationOf(entities: readonly EntityFile[]): Promise<Eva
       return (Array.isArray(result) ? result : [result]) as unknown[];
     };
   }
-  const environment = { event: specOf(entities, "stream", spec.from)["schema"], tables: schemas };
+  const event = specOf(entities, "stream", spec.from)["schema"];
+  const environment = createCelEnvironment({ variables: { event }, tables: schemas });
   const compile = (source: string): ((payload: unknown) => unknown) => {
-    const checked = checkCel(source, environment);
-    if ("findings" in checked) throw new Error(`'${source}': ${checked.findings[0]?.message}`);
     const program = compileCel(source, environment);
     return (payload) => program({ event: payload, tables });
   };

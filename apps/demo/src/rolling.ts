@@ -5,7 +5,7 @@
  * query, reloaded one after the other, worker by worker, as configuration pushes do. What a flight is
  * paid by a mixture of old and new is money paid wrongly: neither version's rules give that sum.
  */
-import { compileCel } from "@greco/expression";
+import { compileCel, createCelEnvironment } from "@greco/expression";
 import type { CheckReport } from "./checker.ts";
 import type { EntityFile } from "./entities.ts";
 import { eurosByHand } from "./evaluate.ts";
@@ -65,7 +65,10 @@ function parts(entities: readonly EntityFile[]): Pick<Worker, "query" | "table">
     schema: unknown;
     rows: Row[];
   };
-  const environment = { event: stream.schema, tables: { bands: table.schema } };
+  const environment = createCelEnvironment({
+    variables: { event: stream.schema },
+    tables: { bands: table.schema },
+  });
   return {
     query: compileCel(query.select["euros"] as string, environment),
     table: Object.fromEntries(table.rows.map((row) => [String(row[table.key]), row])),
