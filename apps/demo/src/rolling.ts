@@ -1,9 +1,10 @@
 /**
  * What a change pays wrongly, by ordinary reloads and by Greco, counted by the same rule.
  *
- * The same change as ordinary reloads: four workers, each with its own copy of the table and of the
- * query, reloaded one after the other, worker by worker, as configuration pushes do. What a flight is
- * paid by a mixture of old and new is money paid wrongly: neither version's rules give that sum.
+ * The same change as ordinary reloads: four workers, each with its own copy of the query and of the
+ * table. The new query is rolled out worker by worker, then the new table is, as two deployments are.
+ * In between a worker runs a mixture, and what a mixture pays is money paid wrongly: neither version's
+ * rules give that sum.
  */
 import { compileCel, createCelEnvironment } from "@greco/expression";
 import type { CheckReport } from "./checker.ts";
@@ -31,8 +32,9 @@ type Worker = {
 };
 
 const WORKERS = 4;
-/** Flights that a worker handles between the reload of its table and that of its query: 1.5 s at 700/s. */
-const FLIGHTS_BETWEEN_RELOADS = 1_000;
+/** Flights between two reloads: 2 s at 700 a second, which is quick for a rollout. */
+const FLIGHTS_BETWEEN_RELOADS = 1_400;
+const BEGINS_AT = 0.4;
 
 class Tally {
   mixedFlights = 0;
@@ -87,21 +89,21 @@ export function runRolling(
     version: { query: 1, table: 1 },
   }));
   // The change begins in mid-stream; each step is one reload of one worker.
-  const steps = workers.flatMap((worker) => [
-    (): void => {
-      worker.table = fresh.table;
-      worker.version.table = 2;
-    },
-    (): void => {
+  const steps = [
+    ...workers.map((worker) => (): void => {
       worker.query = fresh.query;
       worker.version.query = 2;
-    },
-  ]);
-  const begin = Math.floor(flights.length / 2);
+    }),
+    ...workers.map((worker) => (): void => {
+      worker.table = fresh.table;
+      worker.version.table = 2;
+    }),
+  ];
+  const begin = Math.floor(flights.length * BEGINS_AT);
   const tally = new Tally();
   let inconsistentFlights = 0;
   flights.forEach((flight, index) => {
-    if (index >= begin && (index - begin) % (FLIGHTS_BETWEEN_RELOADS / 2) === 0) steps.shift()?.();
+    if (index >= begin && (index - begin) % FLIGHTS_BETWEEN_RELOADS === 0) steps.shift()?.();
     const worker = workers[index % WORKERS] as Worker;
     tally.add(flight, Number(worker.query({ event: flight, tables: { bands: worker.table } })));
     if (worker.version.query === 1 && workers.some((other) => other.version.query === 2))
