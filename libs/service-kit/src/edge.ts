@@ -7,10 +7,10 @@
  * E3. An unforeseen error is answered INTERNAL with a correlation id, logged once with its causes, and the
  *     process goes on; a broken invariant ends the process.
  */
-import { create, type Message } from "@bufbuild/protobuf";
+import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { InvariantError } from "@greco/domain/model";
 import type { Ids, Log } from "@greco/ports";
-import type { Authority, Caller } from "./caller.ts";
+import type { Authority, Caller } from "./authority/caller.ts";
 import type { CheckRequest } from "./check-request.ts";
 import { type Fault, fault } from "./fault.ts";
 import { toFault } from "./fault-status.ts";
@@ -18,6 +18,8 @@ import { methodName, type CallContext, type Endpoint } from "./handlers.ts";
 
 export type EdgeOptions = {
   readonly authority: Authority;
+  /** Methods that need no token: those that every server serves about itself. */
+  readonly open: (method: DescMethod) => boolean;
   readonly check: CheckRequest;
   readonly log: Log;
   readonly ids: Ids;
@@ -47,7 +49,7 @@ export type Edge = {
 /** Decodes one message; a transport that has decoded it already returns it. Throws faults. */
 export type RequestSource = () => Message;
 
-export function createEdge({ authority, check, log, ids, crash }: EdgeOptions): Edge {
+export function createEdge({ authority, open, check, log, ids, crash }: EdgeOptions): Edge {
   async function admit(
     endpoint: Endpoint,
     caller: Caller,
@@ -56,13 +58,14 @@ export function createEdge({ authority, check, log, ids, crash }: EdgeOptions): 
   ): Promise<Message> {
     const request = source();
     check(endpoint.method.input, request); // E2
+    if (open(endpoint.method)) return request;
     const authorised = authority.authorize(caller, endpoint.method, request, signal);
     if (authorised !== undefined) await authorised;
     return request;
   }
 
   const authenticate = (endpoint: Endpoint, arrival: Arrival) =>
-    authority.authenticate(arrival.authorization, endpoint.method);
+    open(endpoint.method) ? anonymous : authority.authenticate(arrival.authorization, endpoint.method);
 
   return {
     async unary(endpoint, arrival, source) {
@@ -109,6 +112,8 @@ export function createEdge({ authority, check, log, ids, crash }: EdgeOptions): 
     },
   };
 }
+
+const anonymous: Caller = { subject: "anonymous" };
 
 /** The log is made when it is first used: most calls say nothing. */
 function contextOf(endpoint: Endpoint, caller: Caller, arrival: Arrival, log: Log): CallContext {

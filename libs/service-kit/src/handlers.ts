@@ -11,7 +11,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Log } from "@greco/ports";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "./authority/caller.ts";
 
 export type CallContext = {
   /** Aborts when the caller goes away, its deadline passes or the server is disposed by force. */
@@ -74,6 +74,8 @@ export type Endpoint =
 export type ServiceImplementation = {
   readonly service: DescService;
   readonly endpoints: readonly Endpoint[];
+  /** Answers whoever asks: only what every server serves about itself (health, reflection). */
+  readonly open?: boolean;
 };
 
 /**

@@ -1,4 +1,12 @@
-export type { Authority, Caller, ServiceKind } from "./caller.ts";
+export { createAuthority } from "./authority/authority.ts";
+export type { AuthorityOptions, RoleLookup } from "./authority/authority.ts";
+export type { Authority, Caller, ServiceKind } from "./authority/caller.ts";
+export { createDevKeys, keysFromFile } from "./authority/key-files.ts";
+export type { DevKeys } from "./authority/key-files.ts";
+export { PERSON_ROLES, roleTable } from "./authority/rules.ts";
+export type { MethodRule, PersonRole } from "./authority/rules.ts";
+export { fixedKeys, issueToken, tokenVerifier } from "./authority/tokens.ts";
+export type { KeySource, TokenClaims, TokenVerifier } from "./authority/tokens.ts";
 export { systemClock } from "./clock.ts";
 export { createFailpoints, failpoint, FailpointError } from "./failpoint.ts";
 export type { Failpoint, FailpointAction } from "./failpoint.ts";

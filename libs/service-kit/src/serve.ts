@@ -5,7 +5,8 @@
  */
 import { Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock, Ids, Log } from "@greco/ports";
-import type { Authority } from "./caller.ts";
+import type { Authority } from "./authority/caller.ts";
+import { roleTable } from "./authority/rules.ts";
 import { createCalls, type Calls } from "./calls.ts";
 import { createRequestCheck } from "./check-request.ts";
 import { createEdge } from "./edge.ts";
@@ -40,10 +41,14 @@ export interface Server extends AsyncDisposable {
 export async function serve(options: ServeOptions, signal: AbortSignal): Promise<Server> {
   signal.throwIfAborted();
   const { clock } = options;
+  // I14: a method without a role is served to nobody.
+  roleTable(options.services.filter((each) => each.open !== true).map(({ service }) => service));
+  const open = new Set(options.services.filter((each) => each.open === true).map(({ service }) => service));
   const limits = { ...SERVER_LIMITS, ...options.limits };
   const calls = createCalls();
   const edge = createEdge({
     authority: options.authority,
+    open: (method) => open.has(method.parent),
     check: createRequestCheck(),
     log: options.log,
     ids: options.ids ?? systemIds,

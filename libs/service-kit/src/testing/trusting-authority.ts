@@ -1,5 +1,5 @@
 /** Takes the bearer token for the caller's subject and lets everything through: for tests of what lies behind. */
-import type { Authority, Caller } from "../caller.ts";
+import type { Authority, Caller } from "../authority/caller.ts";
 
 /** `Bearer conductor:worker` → the conductor `worker`; `Bearer ada` → the person `ada`; none → `anonymous`. */
 export function trustingAuthority(): Authority {
