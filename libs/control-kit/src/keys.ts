@@ -20,6 +20,17 @@ export const keys = {
   candidate: (model: string, candidate: string): string => `candidate/${model}/${candidate}`,
   candidates: (model: string): string => `candidate/${model}/`,
   candidateChunks: (model: string, candidate: string): string => `candidate-chunk/${model}/${candidate}/`,
+  /** registry: candidates that are not promoted, with since when; swept. */
+  pendingCandidate: (model: string, candidate: string): string => `pending/${model}/${candidate}`,
+  pendingCandidates: (model: string): string => `pending/${model}/`,
+  allPendingCandidates: (): string => "pending/",
+  /** registry: touched by each freeze, and by each change of a kind: each compares the other's. */
+  frozen: (model: string): string => `frozen/${model}`,
+  kindSet: (model: string): string => `kind-set/${model}`,
+  /** registry: a model's whole content at a version, so that nobody folds from the first one. */
+  snapshot: (model: string, version: number): string => `snapshot/${model}/${padded(version)}`,
+  snapshots: (model: string): string => `snapshot/${model}/`,
+  snapshotChunks: (model: string, version: number): string => `snapshot-chunk/${model}/${padded(version)}/`,
   /** registry */
   version: (model: string, version: number): string => `version/${model}/${padded(version)}`,
   versions: (model: string): string => `version/${model}/`,
@@ -31,6 +42,7 @@ export const keys = {
   audits: (model: string): string => `audit/${model}/`,
   /** registry (request ids of creates): the name of what was created. */
   request: (model: string, requestId: string): string => `request/${model}/${requestId}`,
+  allRequests: (): string => "request/",
   /** Created by the registry in the transaction of freeze, then the coordinator's. */
   proposal: (model: string, proposal: string): string => `proposal/${model}/${proposal}`,
   proposals: (model: string): string => `proposal/${model}/`,
