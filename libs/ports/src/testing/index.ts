@@ -1,1 +1,2 @@
-export {};
+export { cpStoreContract } from "./cp-store.contract.ts";
+export type { Harness, Setup } from "./harness.ts";
