@@ -74,8 +74,6 @@ export type Endpoint =
 export type ServiceImplementation = {
   readonly service: DescService;
   readonly endpoints: readonly Endpoint[];
-  /** Answers whoever asks: only what every server serves about itself (health, reflection). */
-  readonly open?: boolean;
 };
 
 /**

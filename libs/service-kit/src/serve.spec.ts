@@ -212,7 +212,7 @@ it("tells a store that is down from one whose answer was lost", async () => {
   const errors = [new StoreUnavailableError("down"), new StoreUnknownError("lost")];
   await using edge = await open({
     publish: async () => {
-      throw errors.shift();
+      throw errors.shift() ?? new Error("called a third time");
     },
   });
   expect(await edge.call("Publish", publishBytes())).toMatchObject({

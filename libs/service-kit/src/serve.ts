@@ -1,5 +1,5 @@
 /**
- * Runs services on a port: gRPC by grpc-js.
+ * Runs services on a port: gRPC by grpc-js, with health and reflection.
  *
  * S1. Disposal is idempotent, takes no new calls, waits for those under way up to a limit, then ends them.
  */
@@ -14,7 +14,9 @@ import { grpcService } from "./grpc.ts";
 import { explainOwnAnswers, explainUnknownMethods } from "./grpc-answers.ts";
 import type { ServiceImplementation } from "./handlers.ts";
 import { systemIds } from "./ids.ts";
+import { createHealth } from "./health.ts";
 import { SERVER_LIMITS, type ServerLimits } from "./limits.ts";
+import { createReflection } from "./reflection.ts";
 
 /** Port 0: any free one. */
 export type Listen = { readonly host: string; readonly port: number };
@@ -35,6 +37,8 @@ export interface Server extends AsyncDisposable {
   readonly port: number;
   /** `127.0.0.1:50051`, as a client wants it. */
   readonly address: string;
+  /** What health answers, for all services or for one (its full name); true from the start. */
+  setServing(serving: boolean, service?: string): void;
 }
 
 /** `signal` bounds the start; afterwards the server runs until it is disposed. */
@@ -42,8 +46,11 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   signal.throwIfAborted();
   const { clock } = options;
   // I14: a method without a role is served to nobody.
-  roleTable(options.services.filter((each) => each.open !== true).map(({ service }) => service));
-  const open = new Set(options.services.filter((each) => each.open === true).map(({ service }) => service));
+  roleTable(options.services.map(({ service }) => service));
+  const own = options.services.map(({ service }) => service);
+  const health = createHealth(own.map(({ typeName }) => typeName));
+  const aboutItself = [health.implementation, ...createReflection([...own, health.implementation.service])];
+  const open = new Set(aboutItself.map(({ service }) => service));
   const limits = { ...SERVER_LIMITS, ...options.limits };
   const calls = createCalls();
   const edge = createEdge({
@@ -61,7 +68,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     interceptors: [explainOwnAnswers(limits)],
   });
   const paths: string[] = [];
-  for (const each of options.services) {
+  for (const each of [...options.services, ...aboutItself]) {
     const { definition, implementation } = grpcService(each, edge, calls);
     grpc.addService(definition, implementation);
     paths.push(...Object.values(definition).map(({ path }) => path));
@@ -76,7 +83,10 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   return {
     port,
     address: hostPort(options.listen.host, port),
+    setServing: health.set,
     [Symbol.asyncDispose]() {
+      // S1: whoever balances load looks here first.
+      health.set(false);
       disposal ??= stop(grpc, calls, clock, limits);
       return disposal;
     },
