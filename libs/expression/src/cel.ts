@@ -14,6 +14,7 @@ import {
 import { type CelExpectation, type CelFinding, checkCel } from "./cel-check.ts";
 import { checkLeniently, type Evaluate, type Node, nodesOf, type Parsed, parseCel } from "./cel-engine.ts";
 import type { CelEnvironment } from "./cel-environment.ts";
+import { REPLACED } from "./cel-functions.ts";
 import { EvaluationError } from "./cel-library.ts";
 import { ResultError, toJson } from "./cel-result.ts";
 import { TimeError } from "./cel-time.ts";
@@ -189,7 +190,9 @@ function toCelError(error: unknown, source: string): CelError {
     return new CelError("EVALUATION_FAILED", `${where}: ${error.message}`);
   }
   if (error instanceof EvaluationError) {
-    return new CelError(reasonOf(error.code), `${where}: ${error.summary}`, { cause: error });
+    // Types that showed only now are `dyn<double>` to the library.
+    const message = error.summary.replaceAll(/dyn<([^<>]+)>/g, "$1").replaceAll(REPLACED, "");
+    return new CelError(reasonOf(error.code), `${where}: ${message}`, { cause: error });
   }
   const message = error instanceof Error ? error.message : String(error);
   return new CelError("EVALUATION_FAILED", `${where}: ${message}`, { cause: error });

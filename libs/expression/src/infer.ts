@@ -4,6 +4,7 @@ import { isSchemaObject } from "./schema-keywords.ts";
 /** What was seen at one place of the samples. */
 type Seen = {
   count: number;
+  objects: number;
   readonly types: Set<"string" | "integer" | "number" | "boolean" | "null" | "array" | "object">;
   readonly fields: Map<string, Seen>;
   items: Seen | undefined;
@@ -23,7 +24,7 @@ export function inferSchema(values: Iterable<unknown>): Readonly<Record<string, 
 }
 
 function unseen(): Seen {
-  return { count: 0, types: new Set(), fields: new Map(), items: undefined };
+  return { count: 0, objects: 0, types: new Set(), fields: new Map(), items: undefined };
 }
 
 function see(seen: Seen, value: unknown): void {
@@ -36,6 +37,7 @@ function see(seen: Seen, value: unknown): void {
     for (const item of value) see(seen.items, item);
   } else if (isSchemaObject(value)) {
     seen.types.add("object");
+    seen.objects += 1;
     for (const name of Object.keys(value)) {
       if (value[name] === undefined) continue;
       const field = seen.fields.get(name) ?? unseen();
@@ -66,9 +68,7 @@ function describeObject(seen: Seen, schema: Record<string, unknown>): void {
     schema["additionalProperties"] = schemaOf(all);
     return;
   }
-  // `seen.count` counts every sample of this place; only those that were objects could have the field.
-  const others = seen.types.size > 1;
-  const required = names.filter((name) => !others && seen.fields.get(name)?.count === seen.count);
+  const required = names.filter((name) => seen.fields.get(name)?.count === seen.objects);
   schema["properties"] = Object.fromEntries(
     [...seen.fields].filter(([name]) => name !== "__proto__").map(([name, field]) => [name, schemaOf(field)]),
   );
@@ -77,6 +77,7 @@ function describeObject(seen: Seen, schema: Record<string, unknown>): void {
 
 function merge(into: Seen, from: Seen): void {
   into.count += from.count;
+  into.objects += from.objects;
   for (const type of from.types) into.types.add(type);
   for (const [name, field] of from.fields) {
     const known = into.fields.get(name) ?? unseen();

@@ -42,7 +42,8 @@ export function parseJson(input: string | Uint8Array, limits: JsonLimits = {}): 
 
 function decodeUtf8(bytes: Uint8Array): string {
   if (!isUtf8(bytes)) throw new JsonError("NOT_UTF8", "the bytes are no UTF-8; JSON is sent as UTF-8");
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return buffer.toString("utf8");
 }
 
 function parse(text: string): unknown {
@@ -57,8 +58,8 @@ function parse(text: string): unknown {
 function inspect(text: string, value: object, maxDepth: number): void {
   // Half the depth in braces and half in brackets: fewer of both cannot nest deeper, and `walk` need not look.
   const shallow = atMost(text, "{", maxDepth >> 1) && atMost(text, "[", maxDepth >> 1);
-  // The only ways to write the name; everything else cannot contain it.
-  const suspicious = text.includes("__proto__") || text.includes("\\u005f") || text.includes("\\u005F");
+  // Written out, or with an escape for one of its letters: there is no other way.
+  const suspicious = text.includes("__proto__") || text.includes("\\u");
   const names = walk(value, shallow ? Infinity : maxDepth, suspicious);
   if (names === quotedColons(text)) return;
   const repeated = repeatedName(text);

@@ -40,9 +40,16 @@ export function checkSchema(schema: unknown): readonly SchemaFinding[] {
     ];
   }
   const findings: SchemaFinding[] = [];
-  const budget = { keywords: SCHEMA_KEYWORDS_MAX };
-  visit(schema, schema, "", 0, findings, budget);
-  if (budget.keywords < 0) {
+  const walk: Walk = {
+    root: schema,
+    findings,
+    keywordsLeft: SCHEMA_KEYWORDS_MAX,
+    visited: new Set(),
+    references: [],
+  };
+  visit(walk, schema, "", 0);
+  for (const { path, reference } of walk.references) findings.push(...checkReference(walk, reference, path));
+  if (walk.keywordsLeft < 0) {
     const remedy = "split the schema, or leave parts of it open";
     return [finding("", "SCHEMA_TOO_LARGE", `more than ${SCHEMA_KEYWORDS_MAX} keywords`, remedy)];
   }
@@ -59,26 +66,31 @@ function finding(path: string, reason: string, message: string, remedy: string):
   return { path, reason, message, remedy };
 }
 
-function visit(
-  root: SchemaObject,
-  schema: SchemaObject,
-  path: string,
-  depth: number,
-  findings: SchemaFinding[],
-  budget: { keywords: number },
-): void {
+type Walk = {
+  readonly root: SchemaObject;
+  readonly findings: SchemaFinding[];
+  keywordsLeft: number;
+  /** Every subschema: a `$ref` must lead to one of them. */
+  readonly visited: Set<unknown>;
+  readonly references: { readonly path: string; readonly reference: string }[];
+};
+
+function visit(walk: Walk, schema: SchemaObject, path: string, depth: number): void {
   if (depth > JSON_DEPTH_MAX) {
     const remedy = "make it flatter, with $defs";
-    findings.push(finding(path, "SCHEMA_TOO_DEEP", `nested deeper than ${JSON_DEPTH_MAX} levels`, remedy));
+    walk.findings.push(
+      finding(path, "SCHEMA_TOO_DEEP", `nested deeper than ${JSON_DEPTH_MAX} levels`, remedy),
+    );
     return;
   }
+  walk.visited.add(schema);
   for (const keyword of Object.keys(schema)) {
-    budget.keywords -= 1;
-    if (budget.keywords < 0) return;
-    findings.push(...checkKeyword(root, schema, keyword, join(path, keyword)));
+    walk.keywordsLeft -= 1;
+    if (walk.keywordsLeft < 0) return;
+    walk.findings.push(...checkKeyword(walk, schema, keyword, join(path, keyword)));
   }
   for (const [step, subschema] of subschemas(schema)) {
-    if (isSchemaObject(subschema)) visit(root, subschema, join(path, step), depth + 1, findings, budget);
+    if (isSchemaObject(subschema)) visit(walk, subschema, join(path, step), depth + 1);
   }
 }
 
@@ -87,7 +99,7 @@ function join(path: string, step: string): string {
 }
 
 function* checkKeyword(
-  root: SchemaObject,
+  walk: Walk,
   schema: SchemaObject,
   keyword: string,
   path: string,
@@ -98,8 +110,11 @@ function* checkKeyword(
     return;
   }
   switch (keyword) {
+    case "type":
+      yield* checkType(value, path);
+      break;
     case "$ref":
-      yield* checkReference(root, value, path);
+      if (typeof value === "string") walk.references.push({ path, reference: value });
       break;
     case "$schema":
       if (!dialects.includes(String(value))) {
@@ -113,7 +128,7 @@ function* checkKeyword(
       }
       break;
     case "$id":
-      if (schema !== root)
+      if (schema !== walk.root)
         yield finding(path, "NESTED_ID", "$id inside a schema", "use $defs and $ref instead");
       break;
     case "pattern":
@@ -126,7 +141,7 @@ function* checkKeyword(
       if (typeof value === "string" && !schemaFormats.has(value)) yield unknownFormat(value, path);
       break;
     case LIST_KEY:
-      yield* checkListKey(root, schema, value, path);
+      yield* checkListKey(walk.root, schema, value, path);
       break;
   }
 }
@@ -139,21 +154,36 @@ function* unknownKeyword(keyword: string, path: string): Generator<SchemaFinding
   yield finding(path, "UNKNOWN_KEYWORD", `${keyword} is no keyword of JSON Schema 2020-12`, remedy);
 }
 
-function* checkReference(root: SchemaObject, value: unknown, path: string): Generator<SchemaFinding> {
-  if (typeof value !== "string") return; // the meta-schema says it
-  if (!value.startsWith("#")) {
+const typeNames = ["string", "number", "integer", "boolean", "object", "array", "null"];
+
+function* checkType(value: unknown, path: string): Generator<SchemaFinding> {
+  for (const name of Array.isArray(value) ? (value as unknown[]) : [value]) {
+    if (typeof name !== "string" || typeNames.includes(name)) continue; // what is no text, the meta-schema says
+    const near = nearestName(name, typeNames);
+    const remedy = near === undefined ? `use one of ${typeNames.join(", ")}` : `did you mean ${near}?`;
+    yield finding(path, "UNKNOWN_TYPE", `${JSON.stringify(name)} is no type`, remedy);
+  }
+}
+
+function* checkReference({ root, visited }: Walk, reference: string, path: string): Generator<SchemaFinding> {
+  if (!reference.startsWith("#")) {
     const remedy = "copy what it refers to into $defs and write #/$defs/…";
-    yield finding(path, "REMOTE_REFERENCE", `$ref ${JSON.stringify(value)} leads out of the schema`, remedy);
+    yield finding(
+      path,
+      "REMOTE_REFERENCE",
+      `$ref ${JSON.stringify(reference)} leads out of the schema`,
+      remedy,
+    );
     return;
   }
-  const target = resolveReference(root, value);
-  if (isSchemaObject(target) || typeof target === "boolean") return;
+  const target = resolveReference(root, reference);
+  if (visited.has(target) || typeof target === "boolean") return;
   const names = isSchemaObject(root["$defs"])
     ? Object.keys(root["$defs"]).map((name) => `#/$defs/${name}`)
     : [];
-  const near = nearestName(value, names);
+  const near = nearestName(reference, names);
   const remedy = near === undefined ? "define it under $defs" : `did you mean ${near}?`;
-  yield finding(path, "DANGLING_REFERENCE", `$ref ${JSON.stringify(value)} leads nowhere`, remedy);
+  yield finding(path, "DANGLING_REFERENCE", `$ref ${JSON.stringify(reference)} leads to no schema`, remedy);
 }
 
 function* checkPattern(value: unknown, path: string): Generator<SchemaFinding> {

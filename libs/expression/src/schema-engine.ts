@@ -6,7 +6,14 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.
 import { SCHEMA_STEPS_MAX } from "./limits.ts";
 import { createRegExp } from "./regexp.ts";
 import { schemaFormats } from "./schema-formats.ts";
-import { isSchemaObject } from "./schema-keywords.ts";
+import {
+  isSchemaObject,
+  listOfSubschemas,
+  namedSubschemas,
+  oneSubschema,
+  resolveReference,
+  type SchemaObject,
+} from "./schema-keywords.ts";
 
 export type { ErrorObject, ValidateFunction };
 
@@ -73,16 +80,74 @@ export function createEngine(allErrors: boolean): Ajv2020 {
     schemaType: "boolean",
     compile: (wanted: boolean) => (items: readonly unknown[]) => !wanted || allDifferent(items),
   });
-  ajv.addKeyword({ keyword: STEP, validate: step, errors: false });
+  // Before: when the reference fails, nothing after it runs.
+  ajv.addKeyword({ keyword: STEP, before: "$ref", validate: step, errors: false });
   return ajv;
 }
 
-/** A copy in which each `$ref` counts its steps; the caller's object stays his own. */
-export function instrument(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(instrument);
+/**
+ * The schema as the engine gets it: a copy, without annotations, in which each `$ref` counts its steps and is a
+ * JSON pointer. It stands in `$defs`, because the engine finds `#` only by an id, and keeps ids for ever.
+ */
+export function instrument(schema: unknown): object | boolean {
+  if (!isSchemaObject(schema)) return schema === true;
+  return { $defs: { root: copy(schema, schema) }, $ref: ROOT };
+}
+
+const ROOT = "#/$defs/root";
+const dropped = new Set([
+  "$id",
+  "$schema",
+  "$anchor",
+  "$comment",
+  "title",
+  "description",
+  "default",
+  "examples",
+]);
+
+function copy(root: SchemaObject, schema: unknown): unknown {
   if (!isSchemaObject(schema)) return schema;
-  const copy: Record<string, unknown> = {};
-  for (const name of Object.keys(schema)) copy[name] = instrument(schema[name]);
-  if (typeof schema["$ref"] === "string") copy[STEP] = true;
-  return copy;
+  const result: Record<string, unknown> = {};
+  for (const keyword of Object.keys(schema)) {
+    if (!dropped.has(keyword) && !keyword.startsWith("x-"))
+      result[keyword] = copyKeyword(root, keyword, schema[keyword]);
+  }
+  if (typeof result["$ref"] === "string") {
+    result["$ref"] = pointer(root, result["$ref"]);
+    result[STEP] = true;
+  }
+  return result;
+}
+
+function copyKeyword(root: SchemaObject, keyword: string, value: unknown): unknown {
+  if (includes(oneSubschema, keyword)) return copy(root, value);
+  if (includes(listOfSubschemas, keyword) && Array.isArray(value))
+    return value.map((item) => copy(root, item));
+  if (includes(namedSubschemas, keyword) && isSchemaObject(value)) {
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, copy(root, item)]));
+  }
+  return structuredClone(value);
+}
+
+function includes(keywords: readonly string[], keyword: string): boolean {
+  return keywords.includes(keyword);
+}
+
+function pointer(root: SchemaObject, reference: string): string {
+  if (reference === "#" || reference.startsWith("#/")) return ROOT + reference.slice(1);
+  const path = pathOf(root, resolveReference(root, reference));
+  return path === undefined ? reference : ROOT + path;
+}
+
+/** The JSON pointer of an anchored subschema. */
+function pathOf(at: unknown, wanted: unknown): string | undefined {
+  if (at === wanted) return "";
+  if (typeof at !== "object" || at === null) return undefined;
+  for (const [name, inner] of Object.entries(at)) {
+    const rest = pathOf(inner, wanted);
+    if (rest === undefined) continue;
+    return `/${encodeURIComponent(name.replaceAll("~", "~0").replaceAll("/", "~1"))}${rest}`;
+  }
+  return undefined;
 }

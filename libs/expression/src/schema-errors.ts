@@ -174,5 +174,5 @@ function short(value: unknown): string {
 
 function text(value: unknown): string {
   if (value == null) return "";
-  return typeof value === "object" ? JSON.stringify(value) : String(value as string | number);
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

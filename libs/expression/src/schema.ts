@@ -36,7 +36,7 @@ export function compileSchema(schema: unknown): CompiledSchema {
   if (findings.length > 0) throw new SchemaError(findings);
   engines ??= { first: createEngine(false), all: createEngine(true) };
   const { first: quick, all } = engines;
-  const own = instrument(schema) as object | boolean;
+  const own = instrument(schema);
   const first = compile(quick, own);
   let every: ValidateFunction | undefined;
   return {
