@@ -1,20 +1,20 @@
-export { BindingMissingError } from "./binding-reader.ts";
+export { BindingMissingError, createBindingReader, sha256 } from "./binding-reader.ts";
 export type { BindingReader, BindingReaderOptions } from "./binding-reader.ts";
 export { LaneEndedError, LaneLostError } from "./errors.ts";
-export type { FollowLanes, LaneDirectory, LaneDirectoryOptions } from "./lane-directory.ts";
-export type { LaneBatch, ReadLane, ReadLaneOptions } from "./lane-reader.ts";
-export type { FollowLedger, LedgerFollower, LedgerFollowerOptions } from "./ledger-follower.ts";
-export type {
-  LaneCrossing,
-  LaneMarker,
-  LaneProgress,
-  ListCrossings,
-  ProgressOf,
-  ProgressSources,
-  ReadersOf,
-  StreamReader,
-} from "./progress.ts";
-export type { SealLapsedWriters, SealOptions, SealWriter } from "./seal.ts";
+export { followLanes } from "./lane-directory.ts";
+export type { LaneDirectory, LaneDirectoryOptions } from "./lane-directory.ts";
+export { readLane } from "./lane-reader.ts";
+export type { LaneBatch, ReadLaneOptions } from "./lane-reader.ts";
+export { openLaneWriter } from "./lane-writer.ts";
+export { followLedger } from "./ledger-follower.ts";
+export type { LedgerFollower, LedgerFollowerOptions } from "./ledger-follower.ts";
+export { findMarkers, firstAtEpoch } from "./markers.ts";
+export type { LaneMarker } from "./markers.ts";
+export { listCrossings, progressOf, readersOf } from "./progress.ts";
+export type { LaneCrossing, LaneProgress, ProgressSources, StreamReader } from "./progress.ts";
+export { sealLapsedWriters, sealWriter } from "./seal.ts";
+export type { SealOptions } from "./seal.ts";
+export { Backoff, Hint, isPassing, persist } from "./waiting.ts";
 export type {
   Appended,
   LaneWriter,
@@ -23,5 +23,4 @@ export type {
   NewEntry,
   OpenLane,
   OpenLaneRequest,
-  OpenLaneWriter,
 } from "./writer.ts";

@@ -2,6 +2,9 @@
 import type { LaneId } from "@greco/domain/lane";
 import type { EntityIdentity, ModelId } from "@greco/domain/model";
 import type { Clock, LaneRecord, LaneStore, Log, Wake } from "@greco/ports";
+import { wakeTopics } from "@greco/ports";
+import { LANES_POLL_MS } from "./limits.ts";
+import { Refresher } from "./refresher.ts";
 
 export type LaneDirectoryOptions = {
   readonly laneStore: LaneStore;
@@ -23,5 +26,47 @@ export interface LaneDirectory extends AsyncDisposable {
   onChange(listener: () => void): () => void;
 }
 
+const signature = ({ info, state }: LaneRecord): string =>
+  `${info.id} ${state.end ?? "-"} ${state.closeRequested} ${state.firstRetained}`;
+
 /** Lists once, then follows until it is disposed or the signal aborts. */
-export type FollowLanes = (options: LaneDirectoryOptions, signal: AbortSignal) => Promise<LaneDirectory>;
+export async function followLanes(
+  options: LaneDirectoryOptions,
+  signal: AbortSignal,
+): Promise<LaneDirectory> {
+  const { laneStore, wake, clock, log, model, pollMs = LANES_POLL_MS } = options;
+  const listeners = new Set<() => void>();
+  let records = new Map<LaneId, LaneRecord>();
+  let seen = "";
+
+  const read = async (readSignal: AbortSignal): Promise<void> => {
+    const listed = await laneStore.listLanes(model, {}, readSignal);
+    const now = listed.map(signature).join("\n");
+    if (now === seen) return;
+    seen = now;
+    records = new Map(listed.map((record) => [record.info.id, record]));
+    for (const listener of listeners) listener();
+  };
+  const refresher = new Refresher({ read, clock, log, pollMs, event: "lanes.unreadable", fields: { model } });
+  const unlisten = wake.listen(wakeTopics.lanes(model), () => refresher.hint());
+  try {
+    await refresher.start(signal);
+  } catch (error) {
+    unlisten();
+    throw error;
+  }
+  return {
+    lanes: (stream) =>
+      [...records.values()].filter(({ info }) => stream === undefined || info.stream === stream),
+    get: (lane) => records.get(lane),
+    refresh: (refreshSignal) => refresher.refresh(refreshSignal),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async [Symbol.asyncDispose]() {
+      unlisten();
+      await refresher[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,7 +1,11 @@
-/** Reads one lane by R2's rule. */
-import type { Entry, LaneId, Seq } from "@greco/domain/lane";
+/** Reads one lane by R2's rule: the rows first, then what the store says of the lane, then what counts. */
+import type { Entry, LaneId, LeaseView, Seq } from "@greco/domain/lane";
+import { countable, leaseSeen, seq } from "@greco/domain/lane";
 import type { ModelId } from "@greco/domain/model";
 import type { Clock, LaneStore, Wake } from "@greco/ports";
+import { wakeTopics } from "@greco/ports";
+import { LANE_PAGE, LANE_POLL_MS } from "./limits.ts";
+import { Hint, persist } from "./waiting.ts";
 
 export type ReadLaneOptions = {
   readonly laneStore: LaneStore;
@@ -29,4 +33,31 @@ export type LaneBatch =
  * seals: where a writer is dead, somebody calls `sealWriter` or runs `sealLapsedWriters`. Ends (throws the signal's
  * reason) when the signal aborts. `StoreUnavailableError` and `StoreUnknownError` are waited out.
  */
-export type ReadLane = (options: ReadLaneOptions, signal: AbortSignal) => AsyncIterable<LaneBatch>;
+export async function* readLane(options: ReadLaneOptions, signal: AbortSignal): AsyncGenerator<LaneBatch> {
+  const { laneStore, wake, clock, model, lane, leaseMs, limit = LANE_PAGE, pollMs = LANE_POLL_MS } = options;
+  const hint = new Hint();
+  const unlisten = wake.listen(wakeTopics.lane(lane), () => hint.give());
+  let { from } = options;
+  let view: LeaseView | undefined;
+  try {
+    for (;;) {
+      const at = from;
+      const read = await persist(() => laneStore.read(model, lane, at, limit, signal), clock, signal);
+      const nowMs = clock.monotonicMs();
+      view = leaseSeen(view, read.lease, nowMs);
+      // R2: rows count by the state that was read after them.
+      const { entries, ended } = countable(from, read.entries, read.state, view, nowMs, leaseMs);
+      if (entries.length > 0) {
+        yield { type: "entries", entries };
+        from = seq(from + entries.length);
+      }
+      if (ended && read.state.end !== undefined) {
+        yield { type: "end", end: read.state.end };
+        return;
+      }
+      if (entries.length < limit) await hint.next(clock, pollMs, signal);
+    }
+  } finally {
+    unlisten();
+  }
+}

@@ -2,9 +2,12 @@
  * Who reads a lane, how far each has come, and who has crossed which epoch: read from durable rows only (R7), the same
  * for ingress, runtimes and conductors.
  */
+import type { QueryContent } from "@greco/domain/epoch";
 import type { LaneId, Seq } from "@greco/domain/lane";
+import { seq } from "@greco/domain/lane";
 import type { EntityIdentity, Epoch } from "@greco/domain/model";
-import type { Claim, LaneRecord, LaneStore } from "@greco/ports";
+import { entityKey, epoch as toEpoch } from "@greco/domain/model";
+import type { Checkpoint, Claim, LaneRecord, LaneStore } from "@greco/ports";
 import type { BindingReader } from "./binding-reader.ts";
 import type { LedgerFollower } from "./ledger-follower.ts";
 
@@ -31,6 +34,72 @@ export type LaneProgress = {
   readonly claim?: Claim;
 };
 
+/** Queries that read `stream` at some epoch from `from` to `to`, each with the whole time for which it does. */
+export async function readersOf(
+  { ledger, bindings }: ProgressSources,
+  stream: EntityIdentity,
+  from: Epoch,
+  to: Epoch,
+  signal: AbortSignal,
+): Promise<readonly StreamReader[]> {
+  const { index } = ledger;
+  const readers: StreamReader[] = [];
+  for (const query of index.entitiesOf("query")) {
+    let reader: StreamReader | undefined;
+    const closed = (until: Epoch): void => {
+      if (reader !== undefined) readers.push({ ...reader, until });
+      reader = undefined;
+    };
+    for (const epoch of index.changesOf(query)) {
+      const binding = index.bindingAt(epoch, query);
+      const content =
+        binding && (JSON.parse(await bindings.content(binding, signal)) as Pick<QueryContent, "from" | "to">);
+      const identity = (name: string): EntityIdentity | undefined =>
+        index.identityAt(epoch, entityKey("stream", name));
+      if (content === undefined || identity(content.from) !== stream) closed(epoch);
+      else reader = { query, to: identity(content.to), since: reader?.since ?? epoch };
+    }
+    if (reader !== undefined) readers.push(reader);
+  }
+  return readers.filter(({ since, until }) => since <= to && (until === undefined || until > from));
+}
+
+/** `claims`: as listed, where the caller has them already. */
+export async function progressOf(
+  { laneStore, ledger: { model } }: Pick<ProgressSources, "laneStore" | "ledger">,
+  query: EntityIdentity,
+  lane: LaneId,
+  signal: AbortSignal,
+  claims?: readonly Claim[],
+): Promise<LaneProgress> {
+  const all = claims ?? (await laneStore.listClaims(model, signal));
+  const claim = all.find((each) => each.query === query && each.inputLane === lane);
+  const checkpoints = await laneStore.readCheckpoints(model, query, lane, signal);
+  let best: { inputSeq: Seq; inputEpoch: Epoch } = { inputSeq: seq(0), inputEpoch: toEpoch(0) };
+  for (const checkpoint of checkpoints) {
+    if (checkpoint.inputSeq <= best.inputSeq) continue;
+    if (await counts(laneStore, model, checkpoint, signal)) best = checkpoint;
+  }
+  const { inputSeq, inputEpoch } = best;
+  return { inputSeq, inputEpoch, done: claim?.done ?? false, ...(claim === undefined ? {} : { claim }) };
+}
+
+/** A zombie's checkpoint names outputs beyond the end of its sealed lanes. */
+async function counts(
+  laneStore: LaneStore,
+  model: LedgerFollower["model"],
+  { outputs }: Checkpoint,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const output of outputs) {
+    const record = await laneStore.getLane(model, output.lane, signal);
+    if (record === undefined) return false;
+    const stands = record.state.end ?? (await laneStore.tail(model, output.lane, signal));
+    if (stands < output.seq) return false;
+  }
+  return true;
+}
+
 export type LaneCrossing = {
   readonly query: EntityIdentity;
   readonly lane: LaneId;
@@ -38,28 +107,61 @@ export type LaneCrossing = {
   readonly crossed: boolean;
 };
 
-/** Queries that read `stream` at some epoch from `from` to `to`. */
-export type ReadersOf = (
-  sources: ProgressSources,
-  stream: EntityIdentity,
-  from: Epoch,
-  to: Epoch,
-  signal: AbortSignal,
-) => Promise<readonly StreamReader[]>;
-
-export type ProgressOf = (
-  sources: ProgressSources,
-  query: EntityIdentity,
-  lane: LaneRecord,
-  signal: AbortSignal,
-) => Promise<LaneProgress>;
-
-/** R7: for every live lane of the streams in the scope of `epoch`, every query that reads it there. */
-export type ListCrossings = (
+/**
+ * R7: for every live lane of the streams in the scope of `epoch`, every query that reads it just before or from there.
+ * Crossed is what stands durably below the seal: the marker in the query's own lane behind that input, a crossing that
+ * another team's runtime has recorded, an input lane that is done to its end, or one that opened in that epoch or later.
+ */
+export async function listCrossings(
   sources: ProgressSources,
   epoch: Epoch,
   signal: AbortSignal,
-) => Promise<readonly LaneCrossing[]>;
+): Promise<readonly LaneCrossing[]> {
+  const { laneStore, ledger } = sources;
+  const { model, index } = ledger;
+  const lanes = await laneStore.listLanes(model, {}, signal);
+  const claims = await laneStore.listClaims(model, signal);
+  const crossings: LaneCrossing[] = [];
+  const readers = new Map<EntityIdentity, readonly StreamReader[]>();
+  for (const lane of lanes) {
+    const { stream, id } = lane.info;
+    if (!index.inScope(epoch, stream)) continue;
+    let known = readers.get(stream);
+    if (known === undefined) {
+      const before = toEpoch(Math.max(0, epoch - 1));
+      known = await readersOf(sources, stream, before, epoch, signal);
+      readers.set(stream, known);
+    }
+    for (const { query } of known) {
+      const crossed = await hasCrossed(sources, query, lane, lanes, claims, epoch, signal);
+      crossings.push({ query, lane: id, epoch, crossed });
+    }
+  }
+  return crossings;
+}
 
-/** Where each epoch begins in a lane, found by halving (I7). */
-export type LaneMarker = { readonly epoch: Epoch; readonly seq: Seq };
+async function hasCrossed(
+  sources: ProgressSources,
+  query: EntityIdentity,
+  lane: LaneRecord,
+  lanes: readonly LaneRecord[],
+  claims: readonly Claim[],
+  epoch: Epoch,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { laneStore, ledger } = sources;
+  const { model } = ledger;
+  const { id } = lane.info;
+  const first = (await laneStore.read(model, id, lane.state.firstRetained, 1, signal)).entries[0];
+  if (first !== undefined && first.epoch >= epoch) return true;
+  for (const each of lanes) {
+    if (each.info.derived?.query !== query || each.info.derived.inputLane !== id) continue;
+    const stands = each.state.end ?? (await laneStore.tail(model, each.info.id, signal));
+    const [last] = stands === 0 ? [] : await laneStore.readBackwards(model, each.info.id, stands, 1, signal);
+    if (last !== undefined && last.epoch >= epoch) return true;
+  }
+  if ((await laneStore.readCrossing(model, query, id, signal)) >= epoch) return true;
+  if (lane.state.end === undefined) return false;
+  const progress = await progressOf(sources, query, id, signal, claims);
+  return progress.done || progress.inputSeq >= lane.state.end;
+}

@@ -27,6 +27,8 @@ export type LaneWriterOptions = {
    */
   readonly prepareEpoch?: (entry: LedgerEntry, signal: AbortSignal) => Promise<void>;
   readonly limits?: Partial<LaneWriterLimits>;
+  /** Where a test lets the process stop: `lane.append.before|after`, `lane.marker.before|after`. */
+  readonly failpoint?: (name: string) => Promise<void>;
 };
 
 export type LaneWriterLimits = {
@@ -103,9 +105,11 @@ export interface OpenLane {
   readonly tail: Seq;
   /** The durable tail: the last seq before which nothing is missing. What a checkpoint may name. */
   readonly durable: Seq;
-  /** Set by somebody in the store (R5): the owner ends the lane at its next turn and rolls over. */
-  readonly closeRequested: AbortSignal;
-  /** Aborts when the lane takes no more appends: ended, ending, or its writer lost. */
+  /**
+   * Aborts when the lane takes no more appends: its end was asked for in the store (R5: the writer ends it by itself),
+   * it is not current to the floor (R8), `end` was called, or the writer is lost. The owner rolls over; the reason is
+   * a `LaneEndedError` or a `LaneLostError`.
+   */
   readonly closed: AbortSignal;
   /** Whether an append of this size is taken at once. */
   hasRoom(entries: number, bytes: number): boolean;
@@ -128,6 +132,3 @@ export interface OpenLane {
   /** Takes no more appends, waits until all are durable, sets the end. Idempotent. `LaneLostError`: left to be sealed. */
   end(signal: AbortSignal): Promise<Seq>;
 }
-
-/** Opens a writer: takes a lease under a new id and starts to renew it. Rejects when the store does. */
-export type OpenLaneWriter = (options: LaneWriterOptions, signal: AbortSignal) => Promise<LaneWriter>;

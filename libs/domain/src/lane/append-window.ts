@@ -24,7 +24,12 @@ export type Ticket = {
 };
 
 /** Rows of one store call for this lane. Repeated as it is until the store says yes. */
-export type Flight = { readonly first: Seq; readonly last: Seq; readonly entries: readonly Entry[] };
+export type Flight = {
+  readonly first: Seq;
+  readonly last: Seq;
+  readonly entries: readonly Entry[];
+  readonly bytes: number;
+};
 
 export class AppendWindow {
   #tail = 0;
@@ -96,9 +101,10 @@ export class AppendWindow {
     let entries = 0;
     let bytes = 0;
     for (const ticket of this.#waiting) {
+      if (count > 0 && (entries + ticket.entries.length > entriesMax || bytes + ticket.bytes > bytesMax))
+        break;
       entries += ticket.entries.length;
       bytes += ticket.bytes;
-      if (count > 0 && (entries > entriesMax || bytes > bytesMax)) break;
       count += 1;
     }
     if (count === 0) return undefined;
@@ -109,6 +115,7 @@ export class AppendWindow {
       first: seq(this.#durableOrSent() + 1),
       last: seq(this.#durableOrSent() + rows.length),
       entries: rows,
+      bytes,
     };
     invariant(rows[0]?.seq === flight.first, "R1: seqs are sent without a gap");
     this.#flights.push(flight);

@@ -200,7 +200,7 @@ class LaneSimulation {
   }
 
   #markers(): void {
-    const { markers, current } = dueFromLedger(this.#ledger, STREAM, this.#current);
+    const { markers, current } = dueFromLedger(this.#ledger, STREAM, this.#current, this.#ledger.newest);
     const order = this.#is("markers-out-of-order") ? markers.toReversed() : markers;
     for (const due of order) {
       try {

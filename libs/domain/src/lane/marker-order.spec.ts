@@ -23,15 +23,16 @@ const below = [derived];
 describe("markers of a lane that follows the ledger", () => {
   it("R4: come in ledger order, for the epochs in its scope only", () => {
     const index = ledger([source], [], [source], []);
-    expect(dueFromLedger(index, source, epoch(0))).toEqual({ markers: [1, 3], current: 4 });
-    expect(dueFromLedger(index, source, epoch(1))).toEqual({ markers: [3], current: 4 });
-    expect(dueFromLedger(index, source, epoch(4))).toEqual({ markers: [], current: 4 });
+    expect(dueFromLedger(index, source, epoch(0), epoch(9))).toEqual({ markers: [1, 3], current: 4 });
+    expect(dueFromLedger(index, source, epoch(1), epoch(9))).toEqual({ markers: [3], current: 4 });
+    expect(dueFromLedger(index, source, epoch(4), epoch(9))).toEqual({ markers: [], current: 4 });
+    expect(dueFromLedger(index, source, epoch(0), epoch(2))).toEqual({ markers: [1], current: 2 });
   });
 
   it("come with every epoch in the built-in streams", () => {
     const index = ledger([], [source]);
-    expect(dueFromLedger(index, EPOCHS_STREAM, epoch(0)).markers).toEqual([1, 2]);
-    expect(dueFromLedger(index, DEAD_LETTERS_STREAM, epoch(1)).markers).toEqual([2]);
+    expect(dueFromLedger(index, EPOCHS_STREAM, epoch(0), epoch(2)).markers).toEqual([1, 2]);
+    expect(dueFromLedger(index, DEAD_LETTERS_STREAM, epoch(1), epoch(2)).markers).toEqual([2]);
   });
 });
 

@@ -16,13 +16,19 @@ export type MarkersDue = {
   readonly current: Epoch;
 };
 
-/** For a lane that follows the ledger and is current to `current`. */
-export function dueFromLedger(index: EpochIndex, stream: EntityIdentity, current: Epoch): MarkersDue {
+/** For a lane that follows the ledger, is current to `current`, and may take in what there is up to `upTo`. */
+export function dueFromLedger(
+  index: EpochIndex,
+  stream: EntityIdentity,
+  current: Epoch,
+  upTo: Epoch,
+): MarkersDue {
   const markers = index
     .entries(current)
     .map((entry) => entry.epoch)
-    .filter((epoch) => index.inScope(epoch, stream));
-  return { markers, current: index.newest > current ? index.newest : current };
+    .filter((epoch) => epoch <= upTo && index.inScope(epoch, stream));
+  const reached = Math.min(upTo, index.newest) as Epoch;
+  return { markers, current: reached > current ? reached : current };
 }
 
 /**
