@@ -34,7 +34,7 @@ export type Outcome =
     };
 
 export interface FunctionHost extends AsyncDisposable {
-  /** Compiles and warms; idempotent. Rejects when the program cannot be loaded at all. */
+  /** Compiles and warms; idempotent. `ProgramLoadError` when the program cannot be loaded at all. */
   load(program: Program, signal: AbortSignal): Promise<void>;
   /** One outcome for each invocation, in their order. The program must be loaded. */
   invoke(
@@ -44,4 +44,16 @@ export interface FunctionHost extends AsyncDisposable {
   ): Promise<readonly Outcome[]>;
   /** The program is not needed any more. */
   unload(programId: string): void;
+}
+
+export class ProgramLoadError extends Error {
+  override name = "ProgramLoadError";
+  readonly reason: string;
+  /** The field of the query that is to blame: `where`, `select.pay`, `handler`, `tables.bands`. Empty: none of them. */
+  readonly place: string;
+  constructor(reason: string, place: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+    this.place = place;
+  }
 }

@@ -26,6 +26,7 @@ export {
   StoreUnknownError,
 } from "./cp-store.ts";
 export type { FunctionHost, Invocation, Outcome, Output, Program } from "./function-host.ts";
+export { ProgramLoadError } from "./function-host.ts";
 export type {
   Append,
   Checkpoint,
