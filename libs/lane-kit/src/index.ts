@@ -10,7 +10,7 @@ export { followLedger } from "./ledger-follower.ts";
 export type { LedgerFollower, LedgerFollowerOptions } from "./ledger-follower.ts";
 export { findMarkers, firstAtEpoch } from "./markers.ts";
 export type { LaneMarker } from "./markers.ts";
-export { listCrossings, progressOf, readersOf } from "./progress.ts";
+export { hasCrossed, listCrossings, progressOf, readersOf } from "./progress.ts";
 export type { LaneCrossing, LaneProgress, ProgressSources, StreamReader } from "./progress.ts";
 export { sealLapsedWriters, sealWriter } from "./seal.ts";
 export type { SealOptions } from "./seal.ts";

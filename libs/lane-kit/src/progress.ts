@@ -140,7 +140,8 @@ export async function listCrossings(
   return crossings;
 }
 
-async function hasCrossed(
+/** R7, for one query and one input lane. `lanes`: all in which a derived lane of the two may be. */
+export async function hasCrossed(
   sources: ProgressSources,
   query: EntityIdentity,
   lane: LaneRecord,
