@@ -1,8 +1,9 @@
 /** What every `CpStore` must do (cp-store.ts). An adapter's spec calls `cpStoreContract`; nothing here knows its engine. */
 import { describe, expect } from "vitest";
-import { type CpStore, CP_STORE_LIMITS, StoreLimitError, StoreUnavailableError } from "../cp-store.ts";
+import { type CpStore, CP_STORE_LIMITS, StoreLimitError } from "../cp-store.ts";
 import { compactionTests } from "./cp-store-compaction.contract.ts";
 import { deleteOf, getOf, keysOf, putOf, readOne, revisionNow, transact } from "./cp-store.helpers.ts";
+import { faultTests, type Probe } from "./faults.contract.ts";
 import { historyTests } from "./cp-store-history.contract.ts";
 import { leaseTests } from "./cp-store-lease.contract.ts";
 import { rangeTests } from "./cp-store-range.contract.ts";
@@ -12,7 +13,7 @@ import { bytes, noAbort, rejection, type Setup, tester, text } from "./harness.t
 export function cpStoreContract(name: string, setup: Setup<CpStore>): void {
   describe(`${name} keeps the contract of CpStore`, () => {
     describe("transactions", () => transactionTests(setup));
-    describe("faults", () => faultTests(setup));
+    describe("faults", () => cpFaultTests(setup));
     describe("ranges", () => rangeTests(setup));
     describe("compaction", () => compactionTests(setup));
     describe("watches", () => watchTests(setup));
@@ -193,10 +194,21 @@ function transactionTests(setup: Setup<CpStore>): void {
   });
 }
 
-function faultTests(setup: Setup<CpStore>): void {
+/** A transaction of two keys. */
+const probe: Probe<CpStore> = {
+  write: (store, turn, signal) =>
+    store.transact({ compare: [], then: [putOf(`${turn}/a`), putOf(`${turn}/b`)] }, signal),
+  async written(store, turn) {
+    const { length } = await keysOf(store, `${turn}/`);
+    return length === 1 ? "in part" : length === 2;
+  },
+};
+
+function cpFaultTests(setup: Setup<CpStore>): void {
+  faultTests(setup, probe);
   const test = tester(setup);
 
-  test("keeps everything when it is closed and opened again", async (store, harness) => {
+  test("keeps history and revision when it is closed and opened again", async (store, harness) => {
     const closed = await harness.open();
     await transact(closed, putOf("k", "one"));
     const { revision } = await transact(closed, putOf("k", "two"));
@@ -208,60 +220,13 @@ function faultTests(setup: Setup<CpStore>): void {
     expect((await transact(store, putOf("l"))).revision).toBe(revision + 1);
   });
 
-  test("shows one handle what another has written, at once", async (store, harness) => {
-    await using other = await harness.open();
-    for (let turn = 0; turn < 10; turn++) {
-      await transact(turn % 2 === 0 ? store : other, putOf("turn", String(turn)));
-      expect(text((await readOne(turn % 2 === 0 ? other : store, "turn"))?.value ?? bytes(""))).toBe(
-        String(turn),
-      );
-    }
-  });
-
-  test("rejects with the signal's reason when it has aborted, and does nothing", async (store) => {
+  test("rejects every call with the signal's reason when it has aborted", async (store) => {
     const start = await revisionNow(store);
     const reason = new Error("given up");
     const aborted = AbortSignal.abort(reason);
-    const transaction = { compare: [], then: [putOf("k")] };
-    await expect(store.transact(transaction, aborted)).rejects.toBe(reason);
     await expect(store.range({ key: "k" }, {}, aborted)).rejects.toBe(reason);
     await expect(store.grantLease(1_000, aborted)).rejects.toBe(reason);
     await expect(store.compact(start, aborted)).rejects.toBe(reason);
     expect(await revisionNow(store)).toBe(start);
-  });
-
-  test("leaves all or nothing behind a transaction that is given up on its way", async (store) => {
-    for (let turn = 0; turn < 20; turn++) {
-      const giveUp = new AbortController();
-      const reason = new Error("given up");
-      const writing = store.transact(
-        { compare: [], then: [putOf(`${turn}/a`), putOf(`${turn}/b`)] },
-        giveUp.signal,
-      );
-      const outcome = writing.then(
-        () => "done",
-        (error: unknown) => error,
-      );
-      for (let yields = turn % 4; yields > 0; yields--) await Promise.resolve();
-      giveUp.abort(reason);
-      expect(["done", reason]).toContain(await outcome);
-      expect([0, 2]).toContain((await keysOf(store, `${turn}/`)).length);
-    }
-  });
-
-  test("refuses work once it is closed, and closes as often as it is asked", async (_store, harness) => {
-    const closed = await harness.open();
-    await closed[Symbol.asyncDispose]();
-    await closed[Symbol.asyncDispose]();
-    await rejection(transact(closed, putOf("k")), StoreUnavailableError);
-    await rejection(closed.range({ key: "k" }, {}, noAbort), StoreUnavailableError);
-  });
-
-  test("answers what was asked before it was closed", async (store, harness) => {
-    const closing = await harness.open();
-    const writing = transact(closing, putOf("k", "last"));
-    await closing[Symbol.asyncDispose]();
-    await writing;
-    expect(text((await readOne(store, "k"))?.value ?? bytes(""))).toBe("last");
   });
 }
