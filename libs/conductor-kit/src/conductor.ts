@@ -1,0 +1,157 @@
+/**
+ * What the author of a conductor writes: its opinion, and how its region is made to agree with the model.
+ * Everything else (voting, journal, recovery, pins, retire) is the kit's.
+ *
+ * - `review` changes nothing. A veto is a value.
+ * - `prepare` makes before break. All that can fail, fails here.
+ * - `release`, `undo` and `retire` have no way to say no: when they throw they are called again, with
+ *   backoff, and shown as lagging. They must be idempotent: a crash repeats them.
+ */
+import type { CandidateId, EntityIdentity, EntityKey, ModelId } from "@greco/domain/model";
+
+/** What is wrong, where, why, and what to do about it. */
+export type Finding = {
+  readonly severity: "error" | "warning";
+  readonly entity: EntityKey;
+  /** Dot path into the spec: `select.payout`; empty: the entity as a whole. */
+  readonly fieldPath: string;
+  /** In the field's text, 1-based; absent: none. */
+  readonly column?: number;
+  /** UPPER_SNAKE_CASE, stable. */
+  readonly reason: string;
+  readonly message: string;
+  readonly remedy: string;
+};
+
+export type PlanStep = {
+  readonly action: "create" | "update" | "delete";
+  /** What is touched in the region: `program late-flights@7`. */
+  readonly object: string;
+  readonly entity: EntityKey;
+  readonly risk: "low" | "medium" | "high";
+  readonly note: string;
+};
+
+export type Plan = {
+  readonly steps: readonly PlanStep[];
+  readonly prepareTimeMs: number;
+  /** In words; empty: none. */
+  readonly cost: string;
+};
+
+export type Accept = {
+  readonly vote: "accept";
+  /** Affected entities that this conductor makes its own. */
+  readonly claims: readonly EntityKey[];
+  readonly plan: Plan;
+};
+export type Veto = { readonly vote: "veto"; readonly findings: readonly Finding[] };
+
+/** One entity as of a version. `spec` is parsed JSON; it must not be changed. */
+export type ViewEntity = {
+  readonly key: EntityKey;
+  readonly identity: EntityIdentity;
+  readonly specJson: string;
+  readonly spec: unknown;
+};
+
+/** The model at one version, as far as the conductor's kinds and what it `watches` go. */
+export interface ModelView {
+  readonly version: number;
+  get(key: EntityKey): ViewEntity | undefined;
+  /** In no order. */
+  ofKind(kind: string): Iterable<ViewEntity>;
+}
+
+/** An entity that changes, or that refers to one that does, and is of the conductor's kinds. */
+export type Affected = {
+  readonly key: EntityKey;
+  readonly identity: EntityIdentity;
+  /** `none`: itself unchanged. */
+  readonly change: "create" | "update" | "delete" | "none";
+  readonly before: ViewEntity | undefined;
+  readonly after: ViewEntity | undefined;
+};
+
+export type ReviewRequest = {
+  readonly model: ModelId;
+  /** Undefined: a plan. */
+  readonly candidate: CandidateId | undefined;
+  readonly affected: readonly Affected[];
+  readonly before: ModelView;
+  readonly after: ModelView;
+  /** This conductor joins: it looks at the head as it is, and every entity of its kinds is affected. */
+  readonly join: boolean;
+};
+
+export type Preparation = {
+  readonly model: ModelId;
+  readonly candidate: CandidateId;
+  /** What was claimed in the vote. */
+  readonly claimed: readonly Affected[];
+  readonly before: ModelView;
+  readonly after: ModelView;
+  /**
+   * K1: say what will be created outside *before* it is created; durable when it resolves. Names are the
+   * author's own. `undo` gets them back, and they are pinned for this candidate (K4).
+   */
+  intend(objects: readonly string[]): Promise<void>;
+};
+
+/** What a claimed entity becomes in the data plane. Deleted entities are the kit's business. */
+export type NewBinding = {
+  readonly entity: EntityIdentity;
+  /** JSON text, canonical. */
+  readonly content: string;
+  /** Objects outside that it stands on, of those intended: pinned until the binding is retired (K4). */
+  readonly uses?: readonly string[];
+};
+
+export type Outcome = {
+  readonly model: ModelId;
+  readonly candidate: CandidateId;
+  readonly claims: readonly EntityKey[];
+  /** What was intended (K1), for undo and release alike. */
+  readonly objects: readonly string[];
+};
+
+export type Retirement = {
+  readonly model: ModelId;
+  readonly entity: EntityIdentity;
+  readonly candidate: CandidateId;
+  /** Objects outside that nothing pins any more: to be deleted now. */
+  readonly free: readonly string[];
+};
+
+/** All that can fail in prepare fails with this; anything else thrown is reported as one finding. */
+export class PrepareError extends Error {
+  override name = "PrepareError";
+  readonly findings: readonly Finding[];
+  constructor(findings: readonly Finding[]) {
+    super(findings.map((finding) => `${finding.entity}: ${finding.message}`).join("; "));
+    this.findings = findings;
+  }
+}
+
+export interface Conductor {
+  /** `streams`: becomes `conductors/streams`. */
+  readonly name: string;
+  /** Kinds that it owns. */
+  readonly kinds: readonly string[];
+  /** Further kinds that its reviews look at. */
+  readonly watches?: readonly string[];
+  review(request: ReviewRequest, signal: AbortSignal): Promise<Accept | Veto>;
+  /** K3: it settles only when no request of its to the outside is under way any more, also when it is aborted. */
+  prepare(preparation: Preparation, signal: AbortSignal): Promise<readonly NewBinding[]>;
+  release(outcome: Outcome, signal: AbortSignal): Promise<void>;
+  /** Removes everything that carries the candidate's tag or was intended. Not called where nothing was. */
+  undo(outcome: Outcome, signal: AbortSignal): Promise<void>;
+  retire(retirement: Retirement, signal: AbortSignal): Promise<void>;
+  /**
+   * Which streams' lanes run a binding of this content (`stream/flights`). Undefined: it is known only
+   * from the scopes of the epochs.
+   */
+  inputsOf?(content: string): readonly EntityKey[] | undefined;
+  /** For a kind shared with other conductors: whether a binding of it is this one's. Default: all are. */
+  owns?(content: string): boolean;
+}
