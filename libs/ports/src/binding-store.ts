@@ -16,7 +16,7 @@ export type BindingSnapshot = {
   }[];
 };
 
-/** One record of a conductor's journal; ordered by `sequence`, which has no gaps. */
+/** One record of a conductor's journal; ordered by `sequence`, which begins at 1 and has no gaps. */
 export type JournalRecord = { readonly sequence: number; readonly json: string };
 
 /** Who acts for a conductor. Each start takes the next incarnation (§4). */
@@ -48,6 +48,7 @@ export interface BindingStore extends AsyncDisposable {
     candidate: CandidateId,
     signal: AbortSignal,
   ): Promise<void>;
+  /** A snapshot is what the ledger folds to, whoever folds it: the first one of an epoch stands. */
   putSnapshot(snapshot: BindingSnapshot, signal: AbortSignal): Promise<void>;
   /** The newest snapshot at or below `epoch`. */
   getSnapshot(model: ModelId, epoch: Epoch, signal: AbortSignal): Promise<BindingSnapshot | undefined>;
@@ -66,8 +67,9 @@ export interface BindingStore extends AsyncDisposable {
     signal: AbortSignal,
   ): Promise<ConductorLease | undefined>;
   /**
-   * Durable when it resolves; compares the incarnation. `FencedError`: another incarnation has taken
-   * over, and the caller must stop.
+   * Durable when it resolves, all of the records or none; compares the incarnation. `FencedError`: another
+   * incarnation has taken over, and the caller must stop. A record that stands already may be repeated; another
+   * one for its sequence, or a gap, is a `RangeError`.
    */
   appendJournal(
     model: ModelId,
@@ -83,7 +85,10 @@ export interface BindingStore extends AsyncDisposable {
     limit: number,
     signal: AbortSignal,
   ): Promise<readonly JournalRecord[]>;
-  /** Replaces records up to `upToSequence` by one that holds what is still needed of them. */
+  /**
+   * Replaces records up to `upToSequence` by one that holds what is still needed of them and stands there
+   * itself: `summary.sequence === upToSequence`. `FencedError` as above.
+   */
   compactJournal(
     model: ModelId,
     conductor: ConductorId,

@@ -22,7 +22,10 @@ export type LeaseId = string;
 
 export type KeyRange =
   | { readonly key: string }
-  | { readonly prefix: string; /** Start behind this key (paging). */ readonly after?: string };
+  | {
+      readonly prefix: string;
+      /** Start behind this key, in the direction of the read (paging). */ readonly after?: string;
+    };
 
 export type ReadOptions = {
   /** Read the state as of this revision. `CompactedError` when it is gone. */
@@ -41,7 +44,10 @@ export type RangeResult = {
   readonly revision: number;
 };
 
-/** A comparison on one key. An absent key has createRevision, modRevision and version 0. */
+/**
+ * A comparison on one key. An absent key has createRevision, modRevision and version 0, and no value: a
+ * comparison with its value never holds.
+ */
 export type Compare =
   | {
       readonly key: string;
@@ -83,7 +89,8 @@ export interface CpStore extends AsyncDisposable {
   range(range: KeyRange, options: ReadOptions, signal: AbortSignal): Promise<RangeResult>;
   /**
    * At most `CP_STORE_LIMITS.operations` operations and `CP_STORE_LIMITS.bytes`; more is a
-   * `StoreLimitError`. A key may be written once in a transaction.
+   * `StoreLimitError`. A key may be written once in a transaction (put twice, or put and deleted, is a
+   * `StoreLimitError` too). `LeaseGoneError`: a put names a lease that has lapsed. None of them changes anything.
    */
   transact(transaction: Transaction, signal: AbortSignal): Promise<TransactionResult>;
   /**
@@ -96,7 +103,7 @@ export interface CpStore extends AsyncDisposable {
   /** Throws `LeaseGoneError` when it has lapsed; its keys are then deleted. */
   keepLease(lease: LeaseId, signal: AbortSignal): Promise<void>;
   revokeLease(lease: LeaseId, signal: AbortSignal): Promise<void>;
-  /** Forgets history below `revision`. */
+  /** Forgets history below `revision`; what is forgotten already stays so. */
   compact(revision: number, signal: AbortSignal): Promise<void>;
 }
 

@@ -72,7 +72,7 @@ export type Membership = { readonly runtime: string; readonly count: number };
 
 export interface LaneStore extends AsyncDisposable {
   // ---- lanes
-  /** At a quorum, before its writer reads the ledger (R3). Repeating it with the same info is no error. */
+  /** At a quorum, before its writer reads the ledger (R3). Repeating it with the same info is no error, with another a `LaneConflictError`. */
   registerLane(info: LaneInfo, signal: AbortSignal): Promise<void>;
   getLane(model: ModelId, lane: LaneId, signal: AbortSignal): Promise<LaneRecord | undefined>;
   /** At a quorum of every site; sorted by id. */
@@ -109,6 +109,7 @@ export interface LaneStore extends AsyncDisposable {
   trim(model: ModelId, lane: LaneId, firstRetained: Seq, signal: AbortSignal): Promise<number>;
 
   // ---- writers' leases (R2)
+  /** Held, unless it is there already; returns what stands. */
   createLease(model: ModelId, writer: WriterId, signal: AbortSignal): Promise<WriterLease>;
   readLease(model: ModelId, writer: WriterId, signal: AbortSignal): Promise<WriterLease | undefined>;
   /** count → count + 1 while held. Undefined: refused, the writer has lost it for ever. */
@@ -120,7 +121,7 @@ export interface LaneStore extends AsyncDisposable {
   ): Promise<WriterLease | undefined>;
   /** held at `count` → closing. Returns what stands afterwards, whoever did it. */
   closeLease(model: ModelId, writer: WriterId, count: number, signal: AbortSignal): Promise<WriterLease>;
-  /** closing → closed, once every lane of the writer has its end. */
+  /** closing → closed, once every lane of the writer has its end. `LaneConflictError` while it is held. */
   finishLease(model: ModelId, writer: WriterId, signal: AbortSignal): Promise<void>;
   /** Lanes that this writer has registered. */
   lanesOfWriter(model: ModelId, writer: WriterId, signal: AbortSignal): Promise<readonly LaneRecord[]>;
@@ -149,7 +150,7 @@ export interface LaneStore extends AsyncDisposable {
     inputLane: LaneId,
     signal: AbortSignal,
   ): Promise<readonly Checkpoint[]>;
-  /** Compare-and-swap: `expectedGeneration` 0 creates. Returns the claim that stands, and whether it is ours. */
+  /** Compare-and-swap: `expectedGeneration` 0 creates. Returns the claim that stands, and whether it is ours (a repeat of the one that stands is). */
   claim(
     model: ModelId,
     claim: Claim,
@@ -162,6 +163,7 @@ export interface LaneStore extends AsyncDisposable {
   heartbeat(model: ModelId, runtime: string, signal: AbortSignal): Promise<void>;
   leave(model: ModelId, runtime: string, signal: AbortSignal): Promise<void>;
   listMembers(model: ModelId, signal: AbortSignal): Promise<readonly Membership[]>;
+  /** The first order for a position stands. */
   putDeadLetterOrder(model: ModelId, order: DeadLetterOrder, signal: AbortSignal): Promise<void>;
   listDeadLetterOrders(
     model: ModelId,
@@ -171,6 +173,7 @@ export interface LaneStore extends AsyncDisposable {
   ): Promise<readonly DeadLetterOrder[]>;
 
   // ---- crossings of other teams' runtimes (R7); those of our own are read from derived lanes
+  /** Only grows. */
   recordCrossing(
     model: ModelId,
     query: EntityIdentity,

@@ -12,7 +12,10 @@ export function createEmbeddedWake(): Wake {
   const deliver = (): void => {
     const hinted = [...due];
     due.clear();
-    for (const topic of hinted) for (const listener of [...(topics.get(topic) ?? [])]) listener();
+    for (const topic of hinted) {
+      const listeners = topics.get(topic) ?? new Set();
+      for (const listener of [...listeners]) if (listeners.has(listener)) listener();
+    }
   };
 
   return {

@@ -1,0 +1,6 @@
+import { bindingStoreContract } from "@greco/ports/testing";
+import { simulatedClock } from "@greco/simulation";
+import { openEmbeddedBindingStore } from "./binding-store.ts";
+import { embeddedSetup } from "./testing.ts";
+
+bindingStoreContract("embedded", embeddedSetup(simulatedClock, openEmbeddedBindingStore));
