@@ -33,7 +33,7 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #closing = new AbortController();
   #lease: Lease;
-  #renewing: Promise<void> = Promise.resolve();
+  #renewing: Promise<unknown> = Promise.resolve();
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -91,10 +91,10 @@ export class LeaseKeeper {
       try {
         if (failed) await backoff.wait(signal);
         else await clock.sleep(timing.leaseMs / RENEWALS_A_LEASE, signal);
-        this.#renewing = this.#renew(signal);
-        await this.#renewing;
-        backoff = new Backoff(clock, ids);
-        failed = false;
+        const renewing = this.#renew(signal);
+        this.#renewing = renewing;
+        failed = !(await renewing);
+        if (!failed) backoff = new Backoff(clock, ids);
       } catch (error) {
         this.#renewing = Promise.resolve();
         if (signal.aborted) return;
@@ -106,23 +106,22 @@ export class LeaseKeeper {
     if (this.#lease.phase === "lost") lost(this.#lease.why);
   }
 
-  async #renew(signal: AbortSignal): Promise<void> {
+  /** False: its outcome had to be read back, and it is to be tried again soon. */
+  async #renew(signal: AbortSignal): Promise<boolean> {
     const { laneStore, clock, model, writer, ledger, timing, current, prolonged } = this.#options;
     // R8: the ledger first, so that the markers up to the floor are in; then the lanes that are still below it close.
     await ledger.refresh(signal);
     current(await laneStore.readFloor(model, signal));
     this.#lease = renewalSent(this.#lease, clock.monotonicMs());
-    if (this.#lease.phase === "lost") return;
-    try {
-      const renewed = await laneStore.renewLease(model, writer, this.#lease.count, signal);
-      if (renewed === undefined) await this.#readBack(signal);
-      else this.#lease = renewalDone(this.#lease, renewed, timing);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      await this.#readBack(signal);
-    }
+    if (this.#lease.phase === "lost") return true;
+    const renewed = await laneStore.renewLease(model, writer, this.#lease.count, signal).catch((error) => {
+      if (signal.aborted || !isPassing(error)) throw error;
+    });
+    if (renewed === undefined) await this.#readBack(signal);
+    else this.#lease = renewalDone(this.#lease, renewed, timing);
     prolonged();
-    await this.#closeRequests(signal);
+    if (renewed !== undefined) await this.#closeRequests(signal);
+    return renewed !== undefined;
   }
 
   async #readBack(signal: AbortSignal): Promise<void> {

@@ -141,7 +141,11 @@ export async function listCrossings(
 }
 
 /** R7, for one query and one input lane. `lanes`: all in which a derived lane of the two may be. */
-export async function hasCrossed(
+export /**
+ * R7, for one query and one lane of a stream in the scope of `epoch` that it reads. `lanes` and `claims`: as listed at a
+ * quorum, where the derived lanes of `lane` must be among them.
+ */
+async function hasCrossed(
   sources: ProgressSources,
   query: EntityIdentity,
   lane: LaneRecord,
