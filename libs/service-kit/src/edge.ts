@@ -27,10 +27,12 @@ export type EdgeOptions = {
   readonly crash: (error: unknown) => void;
 };
 
-/** What a transport knows of a call before its first message. */
-export type Arrival = { readonly authorization: string | undefined; readonly signal: AbortSignal };
+/** What a transport knows of a call before its first message. `caller` is asked once, first. */
+export type Arrival = { readonly caller: () => Caller | Promise<Caller>; readonly signal: AbortSignal };
 
 export type Edge = {
+  /** `authorization` is the header's value. */
+  authenticate(method: DescMethod, authorization: string | undefined): Caller | Promise<Caller>;
   unary(endpoint: Endpoint & { kind: "unary" }, arrival: Arrival, request: RequestSource): Promise<Message>;
   serverStream(
     endpoint: Endpoint & { kind: "server_streaming" },
@@ -64,26 +66,26 @@ export function createEdge({ authority, open, check, log, ids, crash }: EdgeOpti
     return request;
   }
 
-  const authenticate = (endpoint: Endpoint, arrival: Arrival) =>
-    open(endpoint.method) ? anonymous : authority.authenticate(arrival.authorization, endpoint.method);
-
   return {
+    authenticate: (method, authorization) =>
+      open(method) ? anonymous : authority.authenticate(authorization, method),
+
     async unary(endpoint, arrival, source) {
-      const caller = await authenticate(endpoint, arrival);
+      const caller = await arrival.caller();
       const request = await admit(endpoint, caller, source, arrival.signal);
       const response = await endpoint.handler(request, contextOf(endpoint, caller, arrival, log));
       return create(endpoint.method.output, response);
     },
 
     async *serverStream(endpoint, arrival, source) {
-      const caller = await authenticate(endpoint, arrival);
+      const caller = await arrival.caller();
       const request = await admit(endpoint, caller, source, arrival.signal);
       for await (const response of endpoint.handler(request, contextOf(endpoint, caller, arrival, log)))
         yield create(endpoint.method.output, response);
     },
 
     async *bidi(endpoint, arrival, sources) {
-      const caller = await authenticate(endpoint, arrival);
+      const caller = await arrival.caller();
       const iterator = sources[Symbol.asyncIterator]();
       // E1: the first message decides before the handler starts; without one there is nothing to handle.
       const first = await iterator.next();

@@ -103,13 +103,14 @@ function unknownMethod(path: string, paths: readonly string[]) {
     path,
     serialize: (bytes: Buffer) => bytes,
     deserialize: (bytes: Buffer) => bytes,
-    func: (call: ServerDuplexStream<Buffer, Buffer>) => call.emit("error", statusOf(unknown(path, paths))),
+    func: (call: ServerDuplexStream<Buffer, Buffer>) =>
+      call.emit("error", statusOf(unknownMethodFault(path, paths))),
   };
 }
 
 const SHOWN_MAX = 200;
 
-function unknown(path: string, paths: readonly string[]): Fault {
+export function unknownMethodFault(path: string, paths: readonly string[]): Fault {
   const given = path.slice(0, SHOWN_MAX);
   const meant = nearest(given, paths);
   const services = [...new Set(paths.map((each) => each.split("/")[1]))].join(", ");

@@ -17,7 +17,7 @@ import {
 } from "@grpc/grpc-js";
 import type { Calls, CallScope } from "./calls.ts";
 import { decodeRequest } from "./decode.ts";
-import type { Edge } from "./edge.ts";
+import type { Arrival, Edge } from "./edge.ts";
 import { type Fault, fault } from "./fault.ts";
 import { statusOf } from "./fault-status.ts";
 import type { Endpoint, ServiceImplementation } from "./handlers.ts";
@@ -60,7 +60,9 @@ function adapter(endpoint: Endpoint, edge: Edge, calls: Calls): UntypedServiceIm
       return (call: Unary, callback: sendUnaryData<Bytes>) => {
         const scope = open(call, calls, false);
         edge
-          .unary(endpoint, arrivalOf(call, scope), () => decodeRequest(endpoint.method, call.request))
+          .unary(endpoint, arrivalOf(call, scope, endpoint, edge), () =>
+            decodeRequest(endpoint.method, call.request),
+          )
           .then(
             (response) => {
               scope.done();
@@ -77,13 +79,25 @@ function adapter(endpoint: Endpoint, edge: Edge, calls: Calls): UntypedServiceIm
       return (call: Writable) => {
         const scope = open(call, calls, true);
         const source = () => decodeRequest(endpoint.method, call.request);
-        void send(call, endpoint, edge, scope, edge.serverStream(endpoint, arrivalOf(call, scope), source));
+        void send(
+          call,
+          endpoint,
+          edge,
+          scope,
+          edge.serverStream(endpoint, arrivalOf(call, scope, endpoint, edge), source),
+        );
       };
     case "bidi_streaming":
       return (call: Duplex) => {
         const scope = open(call, calls, true);
         const requests = receive(call, scope.signal, endpoint);
-        void send(call, endpoint, edge, scope, edge.bidi(endpoint, arrivalOf(call, scope), requests));
+        void send(
+          call,
+          endpoint,
+          edge,
+          scope,
+          edge.bidi(endpoint, arrivalOf(call, scope, endpoint, edge), requests),
+        );
       };
   }
 }
@@ -102,9 +116,9 @@ function whyCancelled(call: AnyCall): Fault {
     : fault.cancelled("CANCELLED", "the caller cancelled the call or its connection was lost");
 }
 
-function arrivalOf(call: AnyCall, scope: CallScope) {
-  const header = call.metadata.get("authorization")[0];
-  return { authorization: header?.toString(), signal: scope.signal };
+function arrivalOf(call: AnyCall, scope: CallScope, { method }: Endpoint, edge: Edge): Arrival {
+  const caller = () => edge.authenticate(method, call.metadata.get("authorization")[0]?.toString());
+  return { caller, signal: scope.signal };
 }
 
 function encode(endpoint: Endpoint, response: Parameters<typeof toBinary>[1]): Bytes {

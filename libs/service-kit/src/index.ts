@@ -29,4 +29,6 @@ export type { ServerLimits } from "./limits.ts";
 export { createLog, errorChain } from "./log.ts";
 export type { ErrorLink, LogLevel, LogOptions } from "./log.ts";
 export { serve } from "./serve.ts";
-export type { Listen, ServeOptions, Server } from "./serve.ts";
+export type { ServeOptions, Server } from "./serve.ts";
+export type { Listen } from "./listen.ts";
+export type { ConnectListen } from "./connect-server.ts";

@@ -1,7 +1,8 @@
 /**
- * Runs services on a port: gRPC by grpc-js, with health and reflection.
+ * Runs services: gRPC by grpc-js on one port, Connect and gRPC-Web on another if asked, with health and reflection.
  *
- * S1. Disposal is idempotent, takes no new calls, waits for those under way up to a limit, then ends them.
+ * S1. Disposal is idempotent: it says NOT_SERVING, takes no new calls, waits for those under way up to a limit, ends
+ *     those that last, and closes what is left.
  */
 import { Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { Clock, Ids, Log } from "@greco/ports";
@@ -9,26 +10,29 @@ import type { Authority } from "./authority/caller.ts";
 import { roleTable } from "./authority/rules.ts";
 import { createCalls, type Calls } from "./calls.ts";
 import { createRequestCheck } from "./check-request.ts";
+import { systemClock } from "./clock.ts";
+import { connectAddress, serveConnect, type ConnectListen, type ConnectServer } from "./connect-server.ts";
 import { createEdge } from "./edge.ts";
 import { grpcService } from "./grpc.ts";
 import { explainOwnAnswers, explainUnknownMethods } from "./grpc-answers.ts";
 import type { ServiceImplementation } from "./handlers.ts";
-import { systemIds } from "./ids.ts";
 import { createHealth } from "./health.ts";
+import { systemIds } from "./ids.ts";
 import { SERVER_LIMITS, type ServerLimits } from "./limits.ts";
+import { cannotListen, hostPort, type Listen } from "./listen.ts";
 import { createReflection } from "./reflection.ts";
-
-/** Port 0: any free one. */
-export type Listen = { readonly host: string; readonly port: number };
 
 export type ServeOptions = {
   readonly services: readonly ServiceImplementation[];
   readonly listen: Listen;
+  /** The second port; absent: none. */
+  readonly connect?: ConnectListen;
   readonly authority: Authority;
   readonly log: Log;
-  readonly clock: Clock;
   readonly limits?: Partial<ServerLimits>;
   readonly ids?: Ids;
+  /** Counts the limits of a stop. A network is in real time, and so is the default. */
+  readonly clock?: Clock;
   /** What a broken invariant does; default: it is thrown where nobody catches it. */
   readonly crash?: (error: unknown) => void;
 };
@@ -37,6 +41,9 @@ export interface Server extends AsyncDisposable {
   readonly port: number;
   /** `127.0.0.1:50051`, as a client wants it. */
   readonly address: string;
+  readonly connectPort?: number;
+  /** `http://127.0.0.1:8080` */
+  readonly connectAddress?: string;
   /** What health answers, for all services or for one (its full name); true from the start. */
   setServing(serving: boolean, service?: string): void;
 }
@@ -44,14 +51,14 @@ export interface Server extends AsyncDisposable {
 /** `signal` bounds the start; afterwards the server runs until it is disposed. */
 export async function serve(options: ServeOptions, signal: AbortSignal): Promise<Server> {
   signal.throwIfAborted();
-  const { clock } = options;
-  // I14: a method without a role is served to nobody.
-  roleTable(options.services.map(({ service }) => service));
   const own = options.services.map(({ service }) => service);
+  // I14: a method without a role is served to nobody.
+  roleTable(own);
+  const limits = { ...SERVER_LIMITS, ...options.limits };
   const health = createHealth(own.map(({ typeName }) => typeName));
   const aboutItself = [health.implementation, ...createReflection([...own, health.implementation.service])];
   const open = new Set(aboutItself.map(({ service }) => service));
-  const limits = { ...SERVER_LIMITS, ...options.limits };
+  const services = [...options.services, ...aboutItself];
   const calls = createCalls();
   const edge = createEdge({
     authority: options.authority,
@@ -61,6 +68,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     ids: options.ids ?? systemIds,
     crash: options.crash ?? throwUncaught,
   });
+
   const grpc = new GrpcServer({
     "grpc.max_receive_message_length": limits.messageBytesMax,
     "grpc.max_send_message_length": limits.messageBytesMax,
@@ -68,44 +76,66 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     interceptors: [explainOwnAnswers(limits)],
   });
   const paths: string[] = [];
-  for (const each of [...options.services, ...aboutItself]) {
+  for (const each of services) {
     const { definition, implementation } = grpcService(each, edge, calls);
     grpc.addService(definition, implementation);
     paths.push(...Object.values(definition).map(({ path }) => path));
   }
   explainUnknownMethods(grpc, paths);
-  const port = await bind(grpc, options.listen);
-  if (signal.aborted) {
-    grpc.forceShutdown();
+
+  const { connect: connectListen } = options;
+  let connect: ConnectServer | undefined;
+  let port: number;
+  try {
+    if (connectListen !== undefined)
+      connect = await serveConnect(services, connectListen, edge, calls, limits);
+    port = await bind(grpc, options.listen);
     signal.throwIfAborted();
+  } catch (error) {
+    grpc.forceShutdown();
+    await connect?.close();
+    throw error;
   }
+
   let disposal: Promise<void> | undefined;
   return {
     port,
     address: hostPort(options.listen.host, port),
+    ...(connect === undefined || connectListen === undefined
+      ? {}
+      : { connectPort: connect.port, connectAddress: connectAddress(connectListen, connect.port) }),
     setServing: health.set,
     [Symbol.asyncDispose]() {
       // S1: whoever balances load looks here first.
       health.set(false);
-      disposal ??= stop(grpc, calls, clock, limits);
+      disposal ??= stop(grpc, connect, calls, options.clock ?? systemClock, limits);
       return disposal;
     },
   };
 }
 
-function bind(grpc: GrpcServer, { host, port }: Listen): Promise<number> {
+function bind(grpc: GrpcServer, listen: Listen): Promise<number> {
+  const address = hostPort(listen.host, listen.port);
   return new Promise((resolve, reject) => {
-    grpc.bindAsync(hostPort(host, port), ServerCredentials.createInsecure(), (error, bound) => {
+    grpc.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);
-      else
-        reject(new Error(`cannot listen on ${hostPort(host, port)}: choose another port`, { cause: error }));
+      else reject(cannotListen(listen, error));
     });
   });
 }
 
 /** S1 */
-async function stop(grpc: GrpcServer, calls: Calls, clock: Clock, limits: ServerLimits): Promise<void> {
-  const closed = new Promise<void>((resolve) => grpc.tryShutdown(() => resolve()));
+async function stop(
+  grpc: GrpcServer,
+  connect: ConnectServer | undefined,
+  calls: Calls,
+  clock: Clock,
+  limits: ServerLimits,
+): Promise<void> {
+  const closed = Promise.all([
+    new Promise<void>((resolve) => grpc.tryShutdown(() => resolve())),
+    connect?.close(),
+  ]).then(() => undefined);
   const idle = calls.idle();
   if (!(await within(idle, limits.streamDrainMs, clock))) {
     calls.abort("streams");
@@ -114,6 +144,7 @@ async function stop(grpc: GrpcServer, calls: Calls, clock: Clock, limits: Server
   // Answers still on their way out; then connections that their clients keep open.
   await within(closed, limits.streamDrainMs, clock);
   grpc.forceShutdown();
+  connect?.forceClose();
   await closed;
 }
 
@@ -134,8 +165,4 @@ function throwUncaught(error: unknown): void {
   process.nextTick(() => {
     throw error;
   });
-}
-
-export function hostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
