@@ -34,13 +34,16 @@ export type Database = AsyncDisposable & {
 
 /** How long a statement blocks the event loop for another process's lock; beyond it the queue tries again. */
 const BLOCKING_WAIT_MS = 20;
-/** How long reading and opening try; two processes that create or repair one file take turns. */
+/**
+ * How long opening, reading and writing try before they give up with nothing done. Longer than any group, shorter
+ * than what a caller waits for: a process that is stopped with the lock in its hands holds up the others no longer.
+ */
 const LOCK_WAIT_MS = 10_000;
 const LOCK_RETRY_MS = 3;
 
-async function connectTo(path: string, schema: string): Promise<DatabaseSync> {
+async function connectTo(path: string, schema: string, lockWaitMs: number): Promise<DatabaseSync> {
   mkdirSync(dirname(path), { recursive: true });
-  const until = performance.now() + LOCK_WAIT_MS;
+  const until = performance.now() + lockWaitMs;
   for (;;) {
     const connection = new DatabaseSync(path, { timeout: BLOCKING_WAIT_MS });
     try {
@@ -60,8 +63,12 @@ async function connectTo(path: string, schema: string): Promise<DatabaseSync> {
 }
 
 /** Opens, and creates where nothing is yet. `schema` must be repeatable (`IF NOT EXISTS`). */
-export async function openDatabase(path: string, schema: string): Promise<Database> {
-  const connection = await connectTo(path, schema);
+export async function openDatabase(
+  path: string,
+  schema: string,
+  lockWaitMs = LOCK_WAIT_MS,
+): Promise<Database> {
+  const connection = await connectTo(path, schema, lockWaitMs);
   const statements = new Map<string, StatementSync>();
   let closed = false;
 
@@ -75,7 +82,7 @@ export async function openDatabase(path: string, schema: string): Promise<Databa
   };
   const dataVersion = prepare("PRAGMA data_version");
   const news = createNews(() => (dataVersion.get() as { data_version: number }).data_version);
-  const queue: WriteQueue = createWriteQueue(connection, prepare, news.own);
+  const queue: WriteQueue = createWriteQueue(connection, prepare, news.own, lockWaitMs);
 
   const check = (signal: AbortSignal): void => {
     signal.throwIfAborted();
@@ -104,7 +111,7 @@ export async function openDatabase(path: string, schema: string): Promise<Databa
           return snapshot(look);
         } catch (error) {
           if (!isSqlite(error)) throw error;
-          if (!isBusy(error) || performance.now() - since > LOCK_WAIT_MS) throw notDone(error);
+          if (!isBusy(error) || performance.now() - since > lockWaitMs) throw notDone(error);
         }
       }
     },

@@ -1,6 +1,6 @@
 import { wakeContract } from "@greco/ports/testing";
 import { simulatedClock } from "@greco/simulation";
-import { embeddedSetup } from "./testing.ts";
+import { embeddedSetup } from "./testing/setup.ts";
 import { createEmbeddedWake } from "./wake.ts";
 
 wakeContract(

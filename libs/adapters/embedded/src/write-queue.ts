@@ -24,8 +24,6 @@ type Job = {
 
 /** A group ends here, so that one `fsync` more and not a long transaction is what a flood costs. */
 const GROUP_MS = 10;
-/** How long a group waits for another process's lock before it gives up, with nothing done. */
-const LOCK_WAIT_MS = 10_000;
 const LOCK_RETRY_MS = 3;
 /** A group begun later than this after the last is no flood: a disk that is slow once must not slow the next. */
 const PAUSE_MAX_MS = 10;
@@ -34,6 +32,7 @@ export function createWriteQueue(
   connection: DatabaseSync,
   prepare: (sql: string) => StatementSync,
   committed: () => void,
+  lockWaitMs: number,
 ): WriteQueue {
   let jobs: Job[] = [];
   let scheduled = false;
@@ -56,7 +55,7 @@ export function createWriteQueue(
     } catch (error) {
       const now = performance.now();
       lockedSince ??= now;
-      if (isBusy(error) && now - lockedSince < LOCK_WAIT_MS) {
+      if (isBusy(error) && now - lockedSince < lockWaitMs) {
         later(LOCK_RETRY_MS);
         return false;
       }
