@@ -5,6 +5,7 @@ export { followLanes } from "./lane-directory.ts";
 export type { LaneDirectory, LaneDirectoryOptions } from "./lane-directory.ts";
 export { readLane } from "./lane-reader.ts";
 export type { LaneBatch, ReadLaneOptions } from "./lane-reader.ts";
+export { bytesOf } from "./open-lane.ts";
 export { openLaneWriter } from "./lane-writer.ts";
 export { followLedger } from "./ledger-follower.ts";
 export type { LedgerFollower, LedgerFollowerOptions } from "./ledger-follower.ts";

@@ -6,6 +6,7 @@ import type { AppendWindow, Flight, LaneInfo, MarkerEntry, Seq, Ticket, WriterId
 import type { Epoch } from "@greco/domain/model";
 import { invariant } from "@greco/domain/model";
 import { LaneEndedError } from "./errors.ts";
+import { raced } from "./refresher.ts";
 import type { Appended, LaneWriterLimits, NewEntry, OpenLane } from "./writer.ts";
 
 /** What a lane needs of its writer. */
@@ -49,6 +50,8 @@ export class WriterLane implements OpenLane {
   readonly #closed = new AbortController();
   readonly #pending = new Map<Ticket, Pending>();
   #waiters: Waiter[] = [];
+  /** Those who only want to know when there may be room. */
+  readonly #lookers = new Set<() => void>();
   #current: Epoch;
   #ending: Promise<Seq> | undefined;
   #settled: (() => void) | undefined;
@@ -89,6 +92,18 @@ export class WriterLane implements OpenLane {
     return load.entries + entries <= windowEntries && load.bytes + bytes <= windowBytes;
   }
 
+  async roomFor(entries: number, bytes: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.closed.aborted || this.hasRoom(entries, bytes)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#lookers.add(resolve);
+    try {
+      await raced(promise, signal);
+    } finally {
+      this.#lookers.delete(resolve);
+    }
+  }
+
   append(entries: readonly NewEntry[], signal: AbortSignal): Promise<readonly Appended[]> {
     if (this.closed.aborted) return Promise.reject(this.closed.reason as Error);
     if (signal.aborted) return Promise.reject(signal.reason as Error);
@@ -127,6 +142,7 @@ export class WriterLane implements OpenLane {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter.refuse(reason);
+    for (const look of this.#lookers) look();
   }
 
   /** The writer is lost: the outcome of all that was taken is unknown. */
@@ -211,6 +227,7 @@ export class WriterLane implements OpenLane {
       this.#waiters.shift();
       next.take();
     }
+    for (const look of this.#lookers) look();
   }
 
   async #end(signal: AbortSignal): Promise<Seq> {

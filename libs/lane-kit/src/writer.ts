@@ -113,6 +113,8 @@ export interface OpenLane {
   readonly closed: AbortSignal;
   /** Whether an append of this size is taken at once. */
   hasRoom(entries: number, bytes: number): boolean;
+  /** Resolves when there may be room: look again, others may have been quicker. Also when the lane is closed. */
+  roomFor(entries: number, bytes: number, signal: AbortSignal): Promise<void>;
   /**
    * All entries of one call are one atomic append, in their order, under one epoch. Where there is room, seq and epoch
    * are given before the call returns, so what the caller checked against `epoch` just before still holds; otherwise

@@ -12,7 +12,7 @@ export { createFailpoints, failpoint, FailpointError } from "./failpoint.ts";
 export type { Failpoint, FailpointAction } from "./failpoint.ts";
 export { Fault, fault } from "./fault.ts";
 export type { FaultDetails, FaultKind, FieldViolation, PreconditionViolation } from "./fault.ts";
-export { toFault } from "./fault-status.ts";
+export { codeOf, toFault } from "./fault-status.ts";
 export { implement, methodName } from "./handlers.ts";
 export type {
   BidiHandler,
@@ -31,4 +31,5 @@ export type { ErrorLink, LogLevel, LogOptions } from "./log.ts";
 export { serve } from "./serve.ts";
 export type { ServeOptions, Server } from "./serve.ts";
 export type { Listen } from "./listen.ts";
+export { nearest } from "./nearest.ts";
 export type { ConnectListen } from "./connect-server.ts";
