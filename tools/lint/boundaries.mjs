@@ -74,7 +74,7 @@ export const testFiles = [
 export const boundaries = [
   { files: sources, plugins: { "@nx": nx }, rules: rule([]) },
   {
-    files: ["**/*.spec.ts", "**/*.int.ts", "**/*.e2e.ts"],
+    files: ["**/*.spec.ts", "**/*.int.ts", "**/*.e2e.ts", "**/src/testing/**/*.ts"],
     plugins: { "@nx": nx },
     rules: rule(testsMayAlsoImport),
   },
