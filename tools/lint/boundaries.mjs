@@ -28,7 +28,7 @@ const mayImport = {
     "type:sdk",
     "type:adapter",
   ],
-  "type:cli": ["type:sdk", "type:contracts", "type:domain"],
+  "type:cli": ["type:sdk", "type:contracts", "type:domain", "type:lib"],
   "type:testing": ["type:testing", "type:port", "type:domain", "type:lib"],
   "type:composition": ["*"],
 };

@@ -3,7 +3,7 @@
  * binding. CEL is evaluated on the files' expressions; a handler is imported as it stands.
  */
 import { compileCel, createCelEnvironment } from "@greco/expression";
-import type { EntityFile } from "./entities.ts";
+import type { EntityFile } from "@greco/entity-files";
 
 export type Evaluation = (payload: unknown) => Promise<readonly unknown[]>;
 
@@ -85,5 +85,5 @@ export function eurosByHand(
   if (delay < (version === 1 ? 180 : 120)) return 0;
   const length = version === 1 ? distance : distance * 1.609344;
   const [short, medium] = version === 1 ? [932, 2175] : [1500, 3500];
-  return length <= (short as number) ? 250 : length <= (medium as number) ? 400 : 600;
+  return length <= short ? 250 : length <= medium ? 400 : 600;
 }

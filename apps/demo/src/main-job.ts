@@ -7,7 +7,7 @@ import { entityIdentity, entityKey, modelId } from "@greco/domain/model";
 import { inferSchema } from "@greco/expression";
 import type { Clock, LaneStore } from "@greco/ports";
 import { check, type CheckReport } from "./checker.ts";
-import type { EntityFile } from "./entities.ts";
+import type { EntityFile } from "@greco/entity-files";
 import { type Evaluation, evaluationOf, queryOf } from "./evaluate.ts";
 import type { Narrator } from "./narrator.ts";
 import { Publisher, PRODUCER } from "./publisher.ts";
@@ -45,10 +45,12 @@ export function withInferredSchema(
   const { spec } = queryOf(entities);
   const known = entities.find((each) => each.kind === "stream" && each.name === spec.from);
   if (known?.spec["schema"] !== undefined) return [...entities];
+  const streamSpec = { ...known?.spec, schema: inferSchema(inputs) };
   const stream: EntityFile = {
     kind: "stream",
     name: spec.from,
-    spec: { ...known?.spec, schema: inferSchema(inputs) },
+    spec: streamSpec,
+    where: "inferred from the inputs",
   };
   return [stream, ...entities.filter((each) => each !== known)];
 }
@@ -83,11 +85,11 @@ export class MainJob {
     const stop = new AbortController();
     const all = AbortSignal.any([signal, stop.signal]);
     const from = queryOf(job.first).spec.from;
-    const publisher = new Publisher(this.#clients.ingress, this.#clock, {
+    const publisher = new Publisher(this.#clock, {
       stream: `${this.#story.parent}/streams/${from}`,
       rate: job.rate,
     });
-    const published = publisher.publish(job.inputs, all);
+    const published = publisher.publish(this.#clients.ingress, job.inputs, all);
     const watched = this.#watch(publisher, all);
     let epoch: number;
     try {

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { startDev } from "@greco/dev";
 import { systemClock } from "@greco/service-kit";
 import type { CheckReport } from "./checker.ts";
-import { readEntities } from "./entities.ts";
+import { readEntities } from "@greco/entity-files";
 import { type Job, MainJob, withInferredSchema } from "./main-job.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { type DemoOptions, parseOptions, UsageError } from "./options.ts";

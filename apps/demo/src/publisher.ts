@@ -4,26 +4,25 @@ import type { Client } from "@greco/sdk";
 import type { IngressService, PublishBatchesResponse } from "@greco/contracts/greco/dataplane/v1/dataplane";
 
 export const PRODUCER = "main-job";
-/** Ten batches a second are smooth for the eye and cheap for the stream. */
+/** Smooth for the eye and cheap for the stream. */
 const BATCHES_PER_SECOND = 20;
 const BATCHES_UNDER_WAY_MAX = 40;
 
 export type Progress = { readonly sent: number; readonly acknowledged: number };
 
+/**
+ * Goes on where it stopped: after a broken stream `publish` may be called again, with a client of the
+ * same or another ingress, and sends what is not acknowledged yet under the same numbers (R5).
+ */
 export class Publisher {
   #sent = 0;
   #acknowledged = 0;
-  readonly #client: Client<typeof IngressService>;
+  #last: { readonly lane: string; readonly seq: bigint } | undefined;
   readonly #clock: Clock;
   readonly #stream: string;
   readonly #rate: number;
 
-  constructor(
-    client: Client<typeof IngressService>,
-    clock: Clock,
-    options: { stream: string; rate: number },
-  ) {
-    this.#client = client;
+  constructor(clock: Clock, options: { stream: string; rate: number }) {
     this.#clock = clock;
     this.#stream = options.stream;
     this.#rate = options.rate;
@@ -33,10 +32,14 @@ export class Publisher {
     return { sent: this.#sent, acknowledged: this.#acknowledged };
   }
 
-  /** Resolves when every input is acknowledged; rejects at the first that is refused. */
-  async publish(inputs: readonly unknown[], signal: AbortSignal): Promise<void> {
-    const perBatch = Math.min(1_000, Math.max(1, Math.round(this.#rate / BATCHES_PER_SECOND)));
-    const responses = this.#client.publishBatches(this.#batches(inputs, perBatch, signal), { signal });
+  /** Resolves when every input is acknowledged; rejects at the first that is refused, or when the stream breaks. */
+  async publish(
+    client: Client<typeof IngressService>,
+    inputs: readonly unknown[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#sent = this.#acknowledged;
+    const responses = client.publishBatches(this.#batches(inputs, signal), { signal });
     for await (const response of responses) this.#take(response);
     if (this.#acknowledged !== inputs.length) {
       throw new Error(`${inputs.length} inputs were sent, ${this.#acknowledged} acknowledged`);
@@ -45,20 +48,25 @@ export class Publisher {
 
   #take(response: PublishBatchesResponse): void {
     for (const result of response.results) {
-      if (result.outcome.case === "failure") {
-        const { reason, message } = result.outcome.value;
-        throw new Error(`the ingress refused an input: ${reason}: ${message}`);
+      if (result.outcome.case !== "published") {
+        const failure = result.outcome.value;
+        throw new Error(
+          `the ingress refused input ${this.#acknowledged + 1}: ${failure?.reason}: ${failure?.message}`,
+        );
       }
       this.#acknowledged += 1;
+      this.#last = result.outcome.value.position ?? this.#last;
     }
   }
 
-  async *#batches(inputs: readonly unknown[], perBatch: number, signal: AbortSignal) {
+  async *#batches(inputs: readonly unknown[], signal: AbortSignal) {
     const encoder = new TextEncoder();
+    const perBatch = Math.min(1_000, Math.max(1, Math.round(this.#rate / BATCHES_PER_SECOND)));
     const began = this.#clock.monotonicMs();
-    for (let at = 0; at < inputs.length; at += perBatch) {
-      const due = began + (at / this.#rate) * 1_000;
-      const wait = due - this.#clock.monotonicMs();
+    const first = this.#acknowledged;
+    const producer = { id: PRODUCER, lastLane: this.#last?.lane ?? "", lastSeq: this.#last?.seq ?? 0n };
+    for (let at = first; at < inputs.length; at += perBatch) {
+      const wait = began + ((at - first) / this.#rate) * 1_000 - this.#clock.monotonicMs();
       if (wait > 0) await this.#clock.sleep(wait, signal);
       while (this.#sent - this.#acknowledged > perBatch * BATCHES_UNDER_WAY_MAX)
         await this.#clock.sleep(5, signal);
@@ -67,7 +75,7 @@ export class Publisher {
         producerSeq: BigInt(at + index + 1),
       }));
       this.#sent += messages.length;
-      yield { stream: this.#stream, batchId: BigInt(at), messages, producer: { id: PRODUCER } };
+      yield { stream: this.#stream, batchId: BigInt(at), messages, producer };
     }
   }
 }

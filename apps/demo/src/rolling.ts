@@ -8,7 +8,7 @@
  */
 import { compileCel, createCelEnvironment } from "@greco/expression";
 import type { CheckReport } from "./checker.ts";
-import type { EntityFile } from "./entities.ts";
+import type { EntityFile } from "@greco/entity-files";
 import { eurosByHand } from "./evaluate.ts";
 
 export type Wrong = {

@@ -11,7 +11,7 @@ import type { IngressService } from "@greco/contracts/greco/dataplane/v1/datapla
 import type { Finding } from "@greco/contracts/greco/model/v1/model";
 import type { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
 import type { Client } from "@greco/sdk";
-import type { EntityFile } from "./entities.ts";
+import type { EntityFile } from "@greco/entity-files";
 
 export type Clients = {
   readonly registry: Client<typeof RegistryService>;

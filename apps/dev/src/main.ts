@@ -1,0 +1,89 @@
+// `greco dev`: everything in one process, on embedded stores, keeping its data.
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Dev, startDev } from "./start-dev.ts";
+
+const USAGE = `greco dev [--data DIR] [--port-base N] [--log-level debug|info|warn|error]
+  Starts registry, coordinator, three conductors, ingress and runtime in this process.
+  --data DIR       where everything is kept (default ~/.greco/dev)
+  --port-base N    gRPC on N … N+3, Connect and gRPC-Web on N+10 … N+12 (default 7100; 0: free ports)`;
+const PORT_BASE = 7_100;
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+
+function parse(argv: readonly string[]) {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      data: { type: "string" },
+      "port-base": { type: "string" },
+      "log-level": { type: "string", default: "warn" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  const portBase = values["port-base"] === undefined ? PORT_BASE : Number(values["port-base"]);
+  if (!Number.isInteger(portBase) || portBase < 0 || portBase > 65_500) {
+    throw new Error(`--port-base must be a port from 0 to 65500; got '${values["port-base"]}'`);
+  }
+  const logLevel = LEVELS.find((level) => level === values["log-level"]);
+  if (logLevel === undefined)
+    throw new Error(`--log-level must be one of ${LEVELS.join(", ")}; got '${values["log-level"]}'`);
+  return {
+    help: values.help,
+    dataDir: values.data ?? join(homedir(), ".greco", "dev"),
+    portBase: portBase === 0 ? undefined : portBase,
+    logLevel,
+  };
+}
+
+function banner(dev: Dev): string {
+  const { addresses, connectAddresses: web } = dev;
+  return `Greco serves.
+  registry     ${addresses.registry}   Connect, gRPC-Web ${web.registry}
+  coordinator  ${addresses.coordinator}   Connect, gRPC-Web ${web.coordinator}
+  ingress      ${addresses.ingress}   Connect, gRPC-Web ${web.ingress}
+  data         ${dev.dataDir}
+  tokens       ${dev.tokenDir} (viewer, editor, releaser, admin)
+
+Next, in another terminal:
+  greco model create airline --as admin --data ${dev.dataDir}
+  greco doctor --data ${dev.dataDir}
+
+Ctrl-C ends it; the data stays.
+`;
+}
+
+async function main(): Promise<number> {
+  let options;
+  try {
+    options = parse(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`greco dev: ${(error as Error).message}\n\n${USAGE}\n`);
+    return 2;
+  }
+  if (options.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  const stop = new AbortController();
+  const stopped = new Promise<void>((resolve) => {
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      process.once(name, () => {
+        stop.abort(new Error(`ended by ${name}`));
+        resolve();
+      });
+    }
+  });
+  try {
+    await using dev = await startDev(options, stop.signal);
+    process.stdout.write(banner(dev));
+    await stopped;
+  } catch (error) {
+    if (stop.signal.aborted) return 130;
+    process.stderr.write(`greco dev: ${(error as Error).message}\n`);
+    return 1;
+  }
+  return 0;
+}
+
+process.exitCode = await main();

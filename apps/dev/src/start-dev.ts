@@ -1,0 +1,178 @@
+/**
+ * `greco dev`: every app in one process on the embedded adapters. The apps talk to each other by gRPC
+ * over loopback, as they do when each is a process of its own; only the stores are shared objects.
+ */
+import { writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { createWorkerFunctionHost } from "@greco/adapter-worker";
+import { startConductorStreams } from "@greco/app-conductor-streams";
+import { startConductorTables } from "@greco/app-conductor-tables";
+import { startConductorWorker } from "@greco/app-conductor-worker";
+import { startCoordinator } from "@greco/app-coordinator";
+import { startIngress } from "@greco/app-ingress";
+import { startRegistry } from "@greco/app-registry";
+import { startRuntime } from "@greco/app-runtime";
+import { CommitService } from "@greco/contracts/greco/commit/v1/commit";
+import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor";
+import { IngressService } from "@greco/contracts/greco/dataplane/v1/dataplane";
+import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
+import type { LaneStore, Log } from "@greco/ports";
+import { type Client, createClient } from "@greco/sdk";
+import { createLog, type LogLevel, systemClock, systemIds } from "@greco/service-kit";
+import { createIdentities, type Person } from "./identities.ts";
+import { lockFolder } from "./lock.ts";
+import { openStores } from "./stores.ts";
+
+export type DevOptions = {
+  readonly dataDir: string;
+  /** gRPC on N (registry), N+1 (coordinator), N+2 (ingress), N+3 (runtime); Connect on N+10 … N+12. Undefined: free ports. */
+  readonly portBase?: number | undefined;
+  readonly logLevel?: LogLevel;
+  readonly runtimeThreads?: number;
+};
+
+export type DevClients = {
+  readonly registry: Client<typeof RegistryService>;
+  readonly commit: Client<typeof CommitService>;
+  readonly conductors: Client<typeof ConductorService>;
+  readonly ingress: Client<typeof IngressService>;
+};
+
+export interface Dev extends AsyncDisposable {
+  readonly dataDir: string;
+  readonly addresses: { readonly registry: string; readonly coordinator: string; readonly ingress: string };
+  readonly connectAddresses: {
+    readonly registry: string;
+    readonly coordinator: string;
+    readonly ingress: string;
+  };
+  readonly tokenDir: string;
+  readonly laneStore: LaneStore;
+  clients(person: Person): DevClients;
+  /** What to try next, for a model. */
+  hints(model: string): string[];
+}
+
+const CONDUCTORS = {
+  "conductor-streams": startConductorStreams,
+  "conductor-tables": startConductorTables,
+  "conductor-worker": startConductorWorker,
+} as const;
+
+const HOST = "127.0.0.1";
+/** One core for the services, one for the programs, on a small machine. */
+const RUNTIME_THREADS = 1;
+const CALL_DEADLINE_MS = 30_000;
+
+export async function startDev(options: DevOptions, signal: AbortSignal): Promise<Dev> {
+  const dir = resolve(options.dataDir);
+  const log: Log = createLog({ service: "dev", level: options.logLevel ?? "warn" });
+  const basics = { clock: systemClock, ids: systemIds, log };
+  await using starting = new AsyncDisposableStack();
+  starting.use(await lockFolder(dir));
+  const stores = await openStores(dir, systemClock, starting, signal);
+  const identities = await createIdentities(dir, stores.cp, systemClock, log);
+  const { authority } = identities;
+  const listen = (offset: number) => ({
+    host: HOST,
+    port: options.portBase === undefined ? 0 : options.portBase + offset,
+  });
+  const client = <S extends Parameters<typeof createClient>[0]>(
+    service: S,
+    address: string,
+    token: string,
+  ): Client<S> => starting.use(createClient(service, { address, token, deadlineMs: CALL_DEADLINE_MS }));
+
+  const registry = starting.use(
+    await startRegistry(
+      { ...basics, store: stores.cp, authority },
+      { listen: listen(0), connect: listen(10) },
+      signal,
+    ),
+  );
+  const coordinator = starting.use(
+    await startCoordinator(
+      {
+        ...basics,
+        authority,
+        store: stores.cp,
+        controlLog: stores.controlLog,
+        laneStore: stores.lanes,
+        wake: stores.wake,
+        registry: client(RegistryService, registry.address, identities.control),
+      },
+      { listen: listen(1), connect: listen(11) },
+      signal,
+    ),
+  );
+  const data = { laneStore: stores.lanes, bindingStore: stores.bindings, wake: stores.wake };
+  for (const [name, start] of Object.entries(CONDUCTORS)) {
+    const token = await identities.conductor(name);
+    const parts = {
+      ...basics,
+      ...data,
+      controlLog: stores.controlLog,
+      coordinator: client(ConductorService, coordinator.address, token),
+      registry: client(RegistryService, registry.address, token),
+    };
+    starting.use(await start(parts, {}, signal));
+  }
+  const ingress = starting.use(
+    await startIngress({ ...basics, ...data, authority }, { listen: listen(2), connect: listen(12) }, signal),
+  );
+  const functionHost = starting.use(
+    await createWorkerFunctionHost({
+      threads: options.runtimeThreads ?? RUNTIME_THREADS,
+      clock: systemClock,
+      log,
+    }),
+  );
+  starting.use(await startRuntime({ ...basics, ...data, functionHost }, { listen: listen(3) }, signal));
+
+  const addresses = {
+    registry: registry.address,
+    coordinator: coordinator.address,
+    ingress: ingress.address,
+  };
+  const connectAddresses = {
+    registry: registry.connectAddress ?? "",
+    coordinator: coordinator.connectAddress ?? "",
+    ingress: ingress.connectAddress ?? "",
+  };
+  const { tokenDir } = identities;
+  await writeFile(
+    join(dir, "connection.json"),
+    `${JSON.stringify({ ...addresses, connect: connectAddresses, tokens: tokenDir }, null, 2)}\n`,
+  );
+  const clientsOf = (person: Person): DevClients => {
+    const token = identities.people[person];
+    return {
+      registry: client(RegistryService, addresses.registry, token),
+      commit: client(CommitService, addresses.coordinator, token),
+      conductors: client(ConductorService, addresses.coordinator, token),
+      ingress: client(IngressService, addresses.ingress, token),
+    };
+  };
+  const running = starting.move();
+  return {
+    dataDir: dir,
+    addresses,
+    connectAddresses,
+    tokenDir,
+    laneStore: stores.lanes,
+    clients: clientsOf,
+    hints: (model) => hints(dir, model),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function hints(dir: string, model: string): string[] {
+  const greco = `node bin/greco.mjs`;
+  const at = `--data ${dir} --model ${model}`;
+  return [
+    `${greco} status ${at}`,
+    `${greco} history ${at}`,
+    `${greco} conductor list ${at}`,
+    `${greco} rollback 1 ${at} --as releaser --wait`,
+  ];
+}
