@@ -1,3 +1,9 @@
+export { faultyBindingStore } from "./faulty-binding-store.ts";
+export type { ControlLogFaults } from "./faulty-control-log.ts";
+export { faultyControlLog } from "./faulty-control-log.ts";
+export { faultyCpStore } from "./faulty-cp-store.ts";
+export { faultyLaneStore } from "./faulty-lane-store.ts";
+export type { FaultControl, StoreFaults } from "./faulty-store.ts";
 export type { Random } from "./random.ts";
 export { seededRandom } from "./random.ts";
 export type { SimulatedClock } from "./simulated-clock.ts";
