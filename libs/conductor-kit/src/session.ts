@@ -149,17 +149,26 @@ export class Session {
     const { signal } = this.#ending;
     signal.throwIfAborted();
     const taken = step(this.#state, event);
-    const { failpoint } = this.context;
     const points = taken.entries[0] === undefined ? undefined : POINTS[taken.entries[0].type];
-    if (points?.before !== undefined) await failpoint(points.before);
+    if (points?.before !== undefined) await this.#failpoint(points.before);
     // I1: durable before it counts, and before anything follows from it.
     if (taken.entries.length > 0) await this.#journal.append(taken.entries, this.#safePosition(), signal);
     this.#state = taken.state;
-    if (points !== undefined) await failpoint(points.after);
+    if (points !== undefined) await this.#failpoint(points.after);
     for (const candidate of this.#openAt.keys())
       if (!this.#state.busy.has(candidate)) this.#openAt.delete(candidate);
     for (const effect of taken.effects) this.#perform(effect);
     return taken;
+  }
+
+  /** A failure here is a crash, not the failure of what stands around it. */
+  async #failpoint(name: string): Promise<void> {
+    try {
+      await this.context.failpoint(name);
+    } catch (error) {
+      this.#ending.abort(error);
+      throw error;
+    }
   }
 
   /** Everything up to it was heard, and is done or promised in the journal. */
@@ -244,7 +253,7 @@ export class Session {
     const claims = this.#belongings(candidate).claims;
     try {
       const bindings = await this.#prepared(candidate, signal);
-      await this.context.failpoint("conductor.prepare.after");
+      await this.#failpoint("conductor.prepare.after");
       this.#preparing.delete(candidate);
       await this.dispatch({ type: "prepareEnded", ...told, result: { ok: true, bindings } });
     } catch (error) {
@@ -259,7 +268,7 @@ export class Session {
   }
 
   async #prepared(candidate: CandidateId, signal: AbortSignal): Promise<readonly StoredRef[]> {
-    await this.context.failpoint("conductor.prepare.before");
+    await this.#failpoint("conductor.prepare.before");
     const { claims } = this.#belongings(candidate);
     using held = new DisposableStack();
     held.use(await this.locks.acquire(claims, signal));
@@ -309,7 +318,7 @@ export class Session {
   }
 
   async #undo(told: Told): Promise<void> {
-    await this.context.failpoint("conductor.undo.before");
+    await this.#failpoint("conductor.undo.before");
     const known = this.journal.candidates.get(told.candidate);
     const unended = known?.phase === "undoing" ? known.unended : [];
     // K3: a dead incarnation's request may still land; ours have ended.
