@@ -1,4 +1,6 @@
 export { bindingStoreContract } from "./binding-store.contract.ts";
+export { functionHostContract } from "./function-host.contract.ts";
+export type { FunctionHostSetup } from "./function-host.contract.ts";
 export { controlLogContract } from "./control-log.contract.ts";
 export { cpStoreContract } from "./cp-store.contract.ts";
 export type { Harness, Setup } from "./harness.ts";
