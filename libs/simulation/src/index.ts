@@ -1,3 +1,7 @@
+export { ALL_COMMIT_RULES } from "./commit/rules.ts";
+export type { CommitRules } from "./commit/rules.ts";
+export { simulateCommit } from "./commit/simulate.ts";
+export type { CommitRun } from "./commit/simulate.ts";
 export { faultyBindingStore } from "./faulty-binding-store.ts";
 export type { ControlLogFaults } from "./faulty-control-log.ts";
 export { faultyControlLog } from "./faulty-control-log.ts";

@@ -8,7 +8,7 @@ import type { Clock } from "@greco/ports";
 export type SimulatedClock = Clock & {
   /** Moves both clocks by `ms`, waking who is due on the way; resolves when what was woken has come to rest. */
   advance(ms: number): Promise<void>;
-  /** Moves time to each next sleeper until `work` settles, and gives its outcome. Throws when nobody sleeps any more. */
+  /** Moves time to each next sleeper until `work` settles, and gives its outcome. */
   drive<T>(work: Promise<T>): Promise<T>;
   /** Moves the wall clock alone, as an operator or NTP does; nobody wakes. */
   jumpWall(ms: number): void;
@@ -18,8 +18,11 @@ export type SimulatedClock = Clock & {
 
 type Sleeper = { readonly at: number; readonly wake: () => void };
 
-/** Turns of the event loop that woken code gets to come to rest; real I/O beyond it is the test's to wait for. */
-const TURNS = 8;
+/**
+ * Turns of the event loop that woken code gets to come to rest. A write to an embedded store takes one; what goes
+ * over sockets or to another process is the test's to wait for.
+ */
+const TURNS = 24;
 
 /** Turns the event loop without telling time. */
 async function turn(): Promise<void> {
@@ -35,6 +38,7 @@ export function simulatedClock(startMs = 1_700_000_000_000): SimulatedClock {
   let monotonic = 0;
   let wall = startMs;
   const sleepers: Sleeper[] = [];
+  const awaiting = new Set<() => void>();
 
   const moveTo = (at: number): void => {
     wall += at - monotonic;
@@ -64,6 +68,7 @@ export function simulatedClock(startMs = 1_700_000_000_000): SimulatedClock {
         };
         const behind = sleepers.findIndex((each) => each.at > at);
         sleepers.splice(behind === -1 ? sleepers.length : behind, 0, sleeper);
+        for (const told of awaiting) told();
         signal.addEventListener("abort", aborted, { once: true });
       }),
     async advance(ms) {
@@ -78,17 +83,22 @@ export function simulatedClock(startMs = 1_700_000_000_000): SimulatedClock {
     },
     async drive(work) {
       let settled = false;
-      const done = (): void => {
-        settled = true;
-      };
-      work.then(done, done);
-      await rest();
-      while (!settled) {
+      const over = work.then(
+        () => (settled = true),
+        () => (settled = true),
+      );
+      for (await rest(); !settled; await rest()) {
         const next = sleepers[0];
-        if (next === undefined) throw new Error("simulated clock: the work waits, but nobody sleeps");
-        moveTo(Math.max(monotonic, next.at));
-        wakeDue();
-        await rest();
+        if (next !== undefined) {
+          moveTo(Math.max(monotonic, next.at));
+          wakeDue();
+          continue;
+        }
+        // It waits for something real.
+        let told: (() => void) | undefined;
+        const lain = new Promise<void>((resolve) => awaiting.add((told = resolve)));
+        await Promise.race([over, lain]);
+        if (told !== undefined) awaiting.delete(told);
       }
       return work;
     },

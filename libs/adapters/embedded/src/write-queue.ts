@@ -1,10 +1,8 @@
 /**
  * Group commit. Jobs that arrive in one turn of the event loop run in one transaction, each behind its own
  * savepoint, so one that throws undoes itself alone; a single `fsync` makes the group durable, and only then is
- * any of them answered (I8: acknowledged is durable).
- *
- * The next group starts no sooner than the last commit took: a slow disk gets larger groups, and the event loop
- * keeps half of its time.
+ * any of them answered (I8: acknowledged is durable). While a slow disk syncs, requests come in; the next turn takes
+ * all of them, so groups grow as the disk gets slower, and there is one `fsync` a turn at most.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { StoreUnavailableError } from "@greco/ports";
@@ -25,8 +23,6 @@ type Job = {
 /** A group ends here, so that one `fsync` more and not a long transaction is what a flood costs. */
 const GROUP_MS = 10;
 const LOCK_RETRY_MS = 3;
-/** A group begun later than this after the last is no flood: a disk that is slow once must not slow the next. */
-const PAUSE_MAX_MS = 10;
 
 export function createWriteQueue(
   connection: DatabaseSync,
@@ -36,14 +32,12 @@ export function createWriteQueue(
 ): WriteQueue {
   let jobs: Job[] = [];
   let scheduled = false;
-  let notBefore = 0;
   let lockedSince: number | undefined;
   let idlers: (() => void)[] = [];
 
-  const later = (ms: number): void => {
+  const schedule = (): void => {
     scheduled = true;
-    if (ms < 1) setImmediate(flush);
-    else setTimeout(flush, ms);
+    setImmediate(flush);
   };
 
   /** True when the lock was had. */
@@ -56,7 +50,8 @@ export function createWriteQueue(
       const now = performance.now();
       lockedSince ??= now;
       if (isBusy(error) && now - lockedSince < lockWaitMs) {
-        later(LOCK_RETRY_MS);
+        scheduled = true;
+        setTimeout(flush, LOCK_RETRY_MS);
         return false;
       }
       lockedSince = undefined;
@@ -87,7 +82,6 @@ export function createWriteQueue(
   };
 
   const commit = (done: readonly Job[]): void => {
-    const start = performance.now();
     try {
       prepare("COMMIT").run();
     } catch (error) {
@@ -95,8 +89,6 @@ export function createWriteQueue(
       for (const job of done) job.fail(unknown(error));
       return;
     }
-    const end = performance.now();
-    notBefore = end + Math.min(end - start, PAUSE_MAX_MS);
     for (const job of done) job.succeed();
     if (done.length > 0) committed();
   };
@@ -114,7 +106,7 @@ export function createWriteQueue(
       jobs = group.slice(next);
       if (alive) commit(done);
     }
-    if (jobs.length > 0 && !scheduled) later(notBefore - performance.now());
+    if (jobs.length > 0 && !scheduled) schedule();
     if (jobs.length === 0) {
       const resolved = idlers;
       idlers = [];
@@ -147,7 +139,7 @@ export function createWriteQueue(
         };
         signal.addEventListener("abort", aborted, { once: true });
         jobs.push(job);
-        if (!scheduled) later(notBefore - performance.now());
+        if (!scheduled) schedule();
       });
     },
     idle: () =>
