@@ -17,9 +17,11 @@ export type CheckRequest = {
   readonly source: EntityIdentity;
   readonly target: EntityIdentity;
   readonly query: EntityIdentity;
-  /** Inputs as they were handed to the publisher, which numbered them from 1. */
-  readonly inputs: readonly unknown[];
-  readonly producer: string;
+  /**
+   * What was published, as it was handed to the publisher, which numbered it from 1. Absent where the
+   * source is what another query wrote.
+   */
+  readonly published?: { readonly inputs: readonly unknown[]; readonly producer: string };
   readonly evaluate: Evaluate;
   /** The epoch whose marker is looked at. */
   readonly switchEpoch: number;
@@ -182,13 +184,16 @@ export async function check(
       }
       if (epoch >= request.switchEpoch) summary.after += 1;
       else summary.before += 1;
-      const number = entry.producer?.id === request.producer ? entry.producer.seq : undefined;
       const payload = JSON.parse(decoder.decode(entry.payload)) as unknown;
-      if (number === undefined || !isDeepStrictEqual(payload, request.inputs[number - 1])) {
-        mistake({ kind: "misapplied", where, what: "a stored entry that is no input" });
-      } else if (seen.has(number)) {
-        mistake({ kind: "duplicated", where, what: `input ${number} stands at ${seen.get(number)} too` });
-      } else seen.set(number, where);
+      if (request.published !== undefined) {
+        const { inputs, producer } = request.published;
+        const number = entry.producer?.id === producer ? entry.producer.seq : undefined;
+        if (number === undefined || !isDeepStrictEqual(payload, inputs[number - 1])) {
+          mistake({ kind: "misapplied", where, what: "a stored entry that is no input" });
+        } else if (seen.has(number)) {
+          mistake({ kind: "duplicated", where, what: `input ${number} stands at ${seen.get(number)} too` });
+        } else seen.set(number, where);
+      }
 
       const expected = await request.evaluate(epoch, payload);
       const found = (results.get(where) ?? []).sort(
@@ -226,7 +231,7 @@ export async function check(
     }
     lanes.push(summary);
   }
-  for (let number = 1; number <= request.inputs.length; number += 1) {
+  for (let number = 1; number <= (request.published?.inputs.length ?? 0); number += 1) {
     if (!seen.has(number))
       mistake({ kind: "lost", where: `input ${number}`, what: "was acknowledged, is in no lane" });
   }

@@ -184,8 +184,7 @@ export class MainJob {
         source: entityIdentity(entityKey("stream", spec.from), created),
         target: entityIdentity(entityKey("stream", spec.to), created),
         query: entityIdentity(entityKey("query", name), created),
-        inputs,
-        producer: PRODUCER,
+        published: { inputs, producer: PRODUCER },
         evaluate: async (at, payload) => {
           const evaluate = evaluations[at >= epoch ? 1 : 0];
           if (at < created || evaluate === undefined)
