@@ -33,6 +33,10 @@ export type ServerStreamHandler<I extends DescMessage, O extends DescMessage> = 
   context: CallContext,
 ) => AsyncIterable<MessageInitShape<O>>;
 
+/**
+ * The end of the requests does not say that they were all: a caller in Node that cancels ends its side first, and the
+ * reset that tells the difference comes later. What must be complete must say so in a message.
+ */
 export type BidiHandler<I extends DescMessage, O extends DescMessage> = (
   requests: AsyncIterable<MessageShape<I>>,
   context: CallContext,

@@ -3,7 +3,8 @@
  *
  * C1. Back-pressure both ways: requests are pulled only as fast as the server takes them, responses only as
  *     fast as they are iterated.
- * C2. Leaving an iteration, an abort of the signal and disposal all cancel the call.
+ * C2. Leaving an iteration, an abort of the signal and disposal of the connection all cancel the call.
+ * C3. Only what the contract marks as a read is sent twice, and only when the service was UNAVAILABLE.
  */
 import {
   create,
@@ -19,6 +20,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
   type CallOptions as GrpcCallOptions,
   type ClientDuplexStream,
@@ -27,12 +29,13 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { connect, type Connection, type ConnectionOptions } from "./connection.ts";
-import { fromServiceError } from "./error.ts";
-import { deadlineIn } from "./time.ts";
+import { createBackoff } from "./backoff.ts";
+import { fromServiceError, GrecoError } from "./error.ts";
+import { deadlineIn, isPast } from "./time.ts";
 
 export type CallOptions = {
   readonly signal: AbortSignal;
-  /** Overrides the connection's `deadlineMs`. */
+  /** Of a unary call, in place of the connection's `deadlineMs`; of a stream, which has none otherwise. */
   readonly timeoutMs?: number;
 };
 
@@ -124,27 +127,51 @@ function codecOf(method: DescMethod): Codec {
   return codec;
 }
 
-async function prepare(
-  connection: Connection,
-  { timeoutMs = connection.deadlineMs }: CallOptions,
-): Promise<{ metadata: Metadata; callOptions: GrpcCallOptions }> {
+async function metadataOf(connection: Connection): Promise<Metadata> {
   const metadata = new Metadata();
   const token = await connection.token();
   if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
-  return { metadata, callOptions: timeoutMs === undefined ? {} : { deadline: deadlineIn(timeoutMs) } };
+  return metadata;
 }
 
 async function callUnary(
   connection: Connection,
   method: DescMethod,
   request: Init,
-  options: CallOptions,
+  { signal, timeoutMs = connection.deadlineMs }: CallOptions,
 ): Promise<Message> {
-  const { signal } = options;
   signal.throwIfAborted();
+  const deadline = timeoutMs === undefined ? undefined : deadlineIn(timeoutMs);
+  const backoff = createBackoff(connection.reads);
+  const attemptsMax = isRead(method) ? connection.reads.attempts : 1;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await sendUnary(connection, method, request, deadline, signal);
+    } catch (error) {
+      // C3
+      const repeatable = error instanceof GrecoError && error.code === "UNAVAILABLE";
+      if (!repeatable || attempt >= attemptsMax || connection.closed.aborted) throw error;
+      await backoff.wait(error, signal);
+      if (deadline !== undefined && isPast(deadline)) throw error;
+    }
+  }
+}
+
+function isRead({ idempotency }: DescMethod): boolean {
+  return idempotency === IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+async function sendUnary(
+  connection: Connection,
+  method: DescMethod,
+  request: Init,
+  deadline: Date | undefined,
+  signal: AbortSignal,
+): Promise<Message> {
   const { path, serialize, deserialize } = codecOf(method);
-  const { metadata, callOptions } = await prepare(connection, options);
+  const metadata = await metadataOf(connection);
   signal.throwIfAborted();
+  refuseClosed(connection);
   return await new Promise((resolve, reject) => {
     const call = connection.grpc.makeUnaryRequest(
       path,
@@ -152,23 +179,48 @@ async function callUnary(
       deserialize,
       request,
       metadata,
-      callOptions,
+      deadline === undefined ? {} : { deadline },
       (error, response) => {
-        signal.removeEventListener("abort", cancel);
+        stop();
         if (error === null && response !== undefined) resolve(response);
-        else reject(failure(error, signal));
+        else reject(failure(error, signal, connection));
       },
     );
-    const cancel = (): void => call.cancel();
-    signal.addEventListener("abort", cancel);
+    const stop = cancelOn(call, signal, connection.closed);
   });
 }
 
-/** C2: an aborted wait rejects with the signal's reason, everything else with a GrecoError. */
-function failure(error: unknown, signal: AbortSignal): Error {
+/** C2: returns what ends the watch over the signals. */
+function cancelOn(call: { cancel(): void }, ...signals: readonly AbortSignal[]): () => void {
+  const cancel = (): void => call.cancel();
+  for (const signal of signals) signal.addEventListener("abort", cancel);
+  return () => {
+    for (const signal of signals) signal.removeEventListener("abort", cancel);
+  };
+}
+
+/** An aborted wait rejects with the signal's reason, everything else with a GrecoError. */
+function failure(error: unknown, signal: AbortSignal, connection: Connection): Error {
   if (signal.aborted) return signal.reason as Error;
+  if (connection.closed.aborted) return connectionClosed(connection);
   if (isServiceError(error)) return fromServiceError(error);
   return error instanceof Error ? error : new Error(String(error));
+}
+
+function refuseClosed(connection: Connection): void {
+  if (connection.closed.aborted) throw connectionClosed(connection);
+}
+
+function connectionClosed({ address }: Connection): GrecoError {
+  return new GrecoError({
+    code: "CANCELLED",
+    reason: "CONNECTION_CLOSED",
+    message: `the connection to ${address} was closed by this program: call on an open one`,
+    violations: [],
+    preconditions: [],
+    metadata: {},
+    retryAfterMs: undefined,
+  });
 }
 
 function isServiceError(error: unknown): error is ServiceError {
@@ -181,11 +233,8 @@ async function* callServerStream(
   request: Init,
   options: CallOptions,
 ): AsyncGenerator<Message, void> {
-  const { signal } = options;
-  signal.throwIfAborted();
   const { path, serialize, deserialize } = codecOf(method);
-  const { metadata, callOptions } = await prepare(connection, options);
-  signal.throwIfAborted();
+  const [metadata, callOptions] = await openStream(connection, options);
   const call = connection.grpc.makeServerStreamRequest(
     path,
     serialize,
@@ -194,23 +243,37 @@ async function* callServerStream(
     metadata,
     callOptions,
   );
-  yield* responsesOf(call, signal);
+  yield* responsesOf(call, options.signal, connection);
+}
+
+async function openStream(
+  connection: Connection,
+  { signal, timeoutMs }: CallOptions,
+): Promise<[Metadata, GrpcCallOptions]> {
+  signal.throwIfAborted();
+  const metadata = await metadataOf(connection);
+  signal.throwIfAborted();
+  refuseClosed(connection);
+  return [metadata, timeoutMs === undefined ? {} : { deadline: deadlineIn(timeoutMs) }];
 }
 
 type Responses = Pick<ClientReadableStream<Message>, "cancel" | "iterator"> & NodeJS.EventEmitter;
 
-async function* responsesOf(call: Responses, signal: AbortSignal): AsyncGenerator<Message, void> {
-  const cancel = (): void => call.cancel();
-  signal.addEventListener("abort", cancel);
+async function* responsesOf(
+  call: Responses,
+  signal: AbortSignal,
+  connection: Connection,
+): AsyncGenerator<Message, void> {
+  const stop = cancelOn(call, signal, connection.closed);
   // The iteration reports the error; one that comes after it was left has nobody to tell.
   call.on("error", ignore);
   try {
     for await (const message of call.iterator({ destroyOnReturn: false })) yield message as Message;
     signal.throwIfAborted();
   } catch (error) {
-    throw failure(error, signal);
+    throw failure(error, signal, connection);
   } finally {
-    signal.removeEventListener("abort", cancel);
+    stop();
     // C2: harmless when the call is over.
     call.cancel();
   }
@@ -224,11 +287,8 @@ async function* callBidi(
   requests: AsyncIterable<Init>,
   options: CallOptions,
 ): AsyncGenerator<Message, void> {
-  const { signal } = options;
-  signal.throwIfAborted();
   const { path, serialize, deserialize } = codecOf(method);
-  const { metadata, callOptions } = await prepare(connection, options);
-  signal.throwIfAborted();
+  const [metadata, callOptions] = await openStream(connection, options);
   const call = connection.grpc.makeBidiStreamRequest(path, serialize, deserialize, metadata, callOptions);
   const over = new AbortController();
   let requestsFailure: { readonly error: unknown } | undefined;
@@ -238,7 +298,7 @@ async function* callBidi(
     call.cancel();
   });
   try {
-    yield* responsesOf(call, signal);
+    yield* responsesOf(call, options.signal, connection);
   } catch (error) {
     // What the requests failed with is the cause of the cancellation that the responses tell of.
     throw requestsFailure === undefined ? error : requestsFailure.error;

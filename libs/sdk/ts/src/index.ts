@@ -1,6 +1,15 @@
+export { DEFAULT_BACKOFF } from "./backoff.ts";
+export type { BackoffOptions } from "./backoff.ts";
 export { clientOn, createClient } from "./client.ts";
 export type { BidiCall, CallOptions, Client, ClientMethod, ServerStreamCall, UnaryCall } from "./client.ts";
+export { connectGreco } from "./clients.ts";
+export type { GrecoAddresses, GrecoClients } from "./clients.ts";
 export { connect } from "./connection.ts";
-export type { Connection, ConnectionOptions, TokenSource } from "./connection.ts";
+export type { Connection, ConnectionOptions, ReadRetryOptions, TokenSource } from "./connection.ts";
 export { GrecoError } from "./error.ts";
 export type { CodeName, GrecoErrorParts } from "./error.ts";
+export { resume } from "./resume.ts";
+export type { ResumeOptions } from "./resume.ts";
+export { tokenFromFile } from "./token-file.ts";
+export { followStream, watchModel, watchProposal } from "./watch.ts";
+export type { FollowOptions, WatchOptions } from "./watch.ts";
