@@ -73,7 +73,7 @@ export function errorChain(error: unknown): readonly ErrorLink[] {
       chain.push({ name: "thrown", message: describe(current) });
       break;
     }
-    const innermost = current.cause === undefined && current.stack !== undefined;
+    const innermost = !(current.cause instanceof Error) && current.stack !== undefined;
     chain.push({
       name: current.name,
       message: current.message,

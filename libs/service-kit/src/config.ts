@@ -1,0 +1,150 @@
+/**
+ * Configuration, parsed once and strictly (STYLE 14): flags before environment before file before default, into a
+ * frozen object. A key that nobody knows is an error that names the nearest known one.
+ *
+ * A key `leaseMs` is `--lease-ms` as a flag, `GRECO_LEASE_MS` in the environment and `leaseMs` in the file. A secret is
+ * given only as the path of a file (`--token-file`, `GRECO_TOKEN_FILE`, `tokenFile`), so that it stands in no process
+ * list and can be read again when it changes.
+ */
+import { nearest } from "./nearest.ts";
+
+export type ConfigKey<T> = {
+  /** One line for `--help`: what it is, in which unit. */
+  readonly about: string;
+  /** Absent: the key is required. */
+  readonly default?: T;
+  /** Throws an Error that says what the text must be. */
+  readonly parse: (text: string) => T;
+};
+
+export type ConfigSchema = Readonly<Record<string, ConfigKey<unknown>>>;
+
+export type Config<S extends ConfigSchema> = {
+  readonly [K in keyof S]: S[K] extends ConfigKey<infer T> ? T : never;
+};
+
+export type ConfigSources = {
+  /** What follows the program's name: `["--port", "8080", "--verbose=true"]`. */
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The parsed JSON of the file, and its path for messages. */
+  readonly file?: { readonly path: string; readonly content: unknown };
+};
+
+/** All that is wrong at once, a line each. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+const ENV_PREFIX = "GRECO_";
+/** Read elsewhere, by every process alike. */
+const ENV_OF_OTHERS = new Set(["GRECO_FAILPOINT", "GRECO_CONFIG"]);
+
+type Found = { readonly where: string; readonly text: string };
+
+export function parseConfig<const S extends ConfigSchema>(schema: S, sources: ConfigSources): Config<S> {
+  const problems: string[] = [];
+  const layers = [
+    fromFlags(schema, sources.flags ?? [], problems),
+    fromEnvironment(schema, sources.env ?? {}, problems),
+    fromFile(schema, sources.file, problems),
+  ];
+  const config: Record<string, unknown> = {};
+  for (const [key, { default: fallback, parse }] of Object.entries(schema)) {
+    const found = layers.map((layer) => layer.get(key)).find((each) => each !== undefined);
+    if (found !== undefined) {
+      try {
+        config[key] = parse(found.text);
+      } catch (error) {
+        problems.push(`${found.where}: ${(error as Error).message}; got ${JSON.stringify(found.text)}`);
+      }
+    } else if (fallback !== undefined) config[key] = fallback;
+    else problems.push(`${flagOf(key)} is missing: give it, or ${envOf(key)}, or ${key} in the file`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config) as Config<S>;
+}
+
+/** `leaseMs` → `--lease-ms` */
+function flagOf(key: string): string {
+  return `--${words(key).join("-")}`;
+}
+
+/** `leaseMs` → `GRECO_LEASE_MS` */
+function envOf(key: string): string {
+  return ENV_PREFIX + words(key).join("_").toUpperCase();
+}
+
+function words(key: string): string[] {
+  return key.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}
+
+function fromFlags(schema: ConfigSchema, flags: readonly string[], problems: string[]): Map<string, Found> {
+  const keys = new Map(Object.keys(schema).map((key) => [flagOf(key), key]));
+  const found = new Map<string, Found>();
+  for (let i = 0; i < flags.length; i += 1) {
+    const argument = flags[i] ?? "";
+    const equals = argument.indexOf("=");
+    const flag = equals < 0 ? argument : argument.slice(0, equals);
+    const key = keys.get(flag);
+    if (key === undefined) {
+      problems.push(unknown(flag.startsWith("--") ? "flag" : "argument", flag, keys.keys()));
+      continue;
+    }
+    const next = flags[i + 1];
+    const text = equals >= 0 ? argument.slice(equals + 1) : next;
+    if (equals < 0) i += 1;
+    if (text === undefined) problems.push(`${flag} needs a value`);
+    else if (found.has(key)) problems.push(`${flag} is given twice`);
+    else found.set(key, { where: flag, text });
+  }
+  return found;
+}
+
+function fromEnvironment(
+  schema: ConfigSchema,
+  env: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): Map<string, Found> {
+  const keys = new Map(Object.keys(schema).map((key) => [envOf(key), key]));
+  const found = new Map<string, Found>();
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith(ENV_PREFIX) || ENV_OF_OTHERS.has(name) || text === undefined) continue;
+    const key = keys.get(name);
+    if (key === undefined) problems.push(unknown("environment variable", name, keys.keys()));
+    else found.set(key, { where: name, text });
+  }
+  return found;
+}
+
+function fromFile(schema: ConfigSchema, file: ConfigSources["file"], problems: string[]): Map<string, Found> {
+  const found = new Map<string, Found>();
+  if (file === undefined) return found;
+  const { path, content } = file;
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    problems.push(`${path} must hold one JSON object`);
+    return found;
+  }
+  for (const [key, value] of Object.entries(content)) {
+    const where = `${path}: ${key}`;
+    if (!Object.hasOwn(schema, key)) problems.push(`${path}: ${unknown("key", key, Object.keys(schema))}`);
+    else if (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
+      found.set(key, { where, text: String(value) });
+    else if (Array.isArray(value) && value.every((each) => typeof each === "string"))
+      found.set(key, { where, text: value.join(",") });
+    else problems.push(`${where} must be a text, a number, true, false or a list of texts`);
+  }
+  return found;
+}
+
+function unknown(what: string, name: string, known: Iterable<string>): string {
+  const names = [...known];
+  const meant = nearest(name, names);
+  const hint = meant === undefined ? `known: ${names.join(", ")}` : `did you mean ${meant}?`;
+  return `unknown ${what} ${name}: ${hint}`;
+}
