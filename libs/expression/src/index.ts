@@ -14,3 +14,4 @@ export { createCelEnvironment } from "./cel-environment.ts";
 export type { CelEnvironment, CelVariables } from "./cel-environment.ts";
 export { CelCompileError, CelError, compileCel } from "./cel.ts";
 export type { CelErrorReason, CompiledCel } from "./cel.ts";
+export { celShapeOf } from "./cel-shape.ts";
