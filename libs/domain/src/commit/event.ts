@@ -28,7 +28,7 @@ export type CommitEvent =
   /** The registry would not promote, and nothing was decided. */
   | {
       readonly type: "refused";
-      readonly why: "head-moved" | "registrations-changed" | "ledger-ahead";
+      readonly why: "head-moved" | "registrations-changed" | "ledger-ahead" | "not-promotable";
       readonly detail: string;
     }
   /** The registry's answer, or what was read back. */

@@ -104,7 +104,6 @@ it("keeps the slot while armed, and tells the voters a second time once it is co
   expect(told.state).toMatchObject({ phase: "marked", confirmation: { state: "armed" } });
   const confirmed = play(told.state, { type: "confirmed", by: "bob" });
   expect(confirmed.effects).toEqual([
-    { type: "announce-commit" },
     { type: "announce", command: "disarm", to: [lambda, streams] },
     { type: "persist", slot: "release" },
   ]);

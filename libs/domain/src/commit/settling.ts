@@ -65,7 +65,7 @@ export function stepCommitted(state: Committed, event: CommitEvent, context: Ste
     case "marked": {
       // C4, C6
       const marked: Committed = { ...state, phase: "marked" };
-      return tell(marked, [{ type: "persist", slot: isOpen(marked.confirmation) ? "arm" : "release" }]);
+      return tellChain(marked, [{ type: "persist", slot: isOpen(marked.confirmation) ? "arm" : "release" }]);
     }
     case "deregistered":
       return { state: excuse(state, event.conductor), effects: [] };
@@ -84,7 +84,7 @@ export function stepMarked(state: Committed, event: CommitEvent, context: StepCo
     case "tick":
       return spendConfirmation(state, event.elapsedMs);
     case "remind":
-      return tell(state);
+      return tell(state, beginAgain(state));
     case "deregistered":
       return finish(excuse(state, event.conductor));
     case "confirmed":
@@ -95,8 +95,7 @@ export function stepMarked(state: Committed, event: CommitEvent, context: StepCo
       return endRevert(state, event);
     case "recovered": {
       const spent = spendConfirmation(excuseGone(state, event), event.chargeMs);
-      const reverting = state.confirmation?.state === "reverting" ? [{ type: "begin-revert" } as const] : [];
-      return tell(spent.state, [...spent.effects, ...reverting]);
+      return tellChain(spent.state, [...spent.effects, ...beginAgain(state)]);
     }
     default:
       return unchanged(state);
@@ -131,12 +130,17 @@ function finish(state: Committed | Aborted, before: readonly Effect[] = []): Ste
   return { state: settled, effects: written ? before : [...before, { type: "persist", slot: "keep" }] };
 }
 
-/** Tells who is left, and the chain, which goes to every conductor, voter or not; then finishes. */
+/** Tells who is left; then finishes. */
 function tell(state: Committed | Aborted, before: readonly Effect[] = []): Step<Proposal> {
   const left = untold(state);
-  const chain: readonly Effect[] = state.phase === "marked" ? [{ type: "announce-commit" }] : [];
   const announce: readonly Effect[] = left.to.length > 0 ? [{ type: "announce", ...left }] : [];
-  return finish(state, [...chain, ...announce, ...before]);
+  return finish(state, [...announce, ...before]);
+}
+
+/** The commit goes to every conductor, voter or not: by them the chain is whole, and who misses a link reads again. */
+function tellChain(state: Committed, before: readonly Effect[] = []): Step<Proposal> {
+  const told = tell(state, before);
+  return { state: told.state, effects: [{ type: "announce-commit" }, ...told.effects] };
 }
 
 export function untold(state: Committed | Aborted): {
@@ -207,6 +211,11 @@ function spendConfirmation(state: Committed, elapsedMs: number): Step<Committed>
   if (remainingMs === 0) return revert(state, 1);
   const confirmation: Confirmation = { state: "armed", remainingMs };
   return { state: { ...state, confirmation }, effects: [{ type: "persist", slot: "keep" }] };
+}
+
+/** A revert that is owed, as often as it takes. */
+function beginAgain(state: Committed): readonly Effect[] {
+  return state.confirmation?.state === "reverting" ? [{ type: "begin-revert" }] : [];
 }
 
 /** Deterministic, so that two coordinators begin the same one. */

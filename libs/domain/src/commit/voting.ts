@@ -265,6 +265,8 @@ function refuse(
         `the model's conductors changed while this was voted on (${event.detail}): make it so again`,
         context,
       );
+    case "not-promotable":
+      return startAbort(state, "failed", `the registry cannot promote it: ${event.detail}`, context);
     case "ledger-ahead":
       return startAbort(
         state,
