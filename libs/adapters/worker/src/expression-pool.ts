@@ -207,6 +207,8 @@ class ExpressionThread {
         this.#again(piece, at, death);
       }
     }
+    // Another thread may be free for it.
+    this.#pool.pump();
   }
 
   /** Puts a piece back, without the message that was at work, which fails. */

@@ -210,10 +210,14 @@ class HandlerThread {
       this.#beat = { value, sinceMs: nowMs };
       return;
     }
+    const arrived = this.#supervisor.progress(Progress.batch);
+    // A thread that has none of them yet is not blocked by one: it is slow to wake on a busy machine.
+    const isBlocked = [...this.#running.keys()].some((call) => call <= arrived);
     const current = this.#running.get(this.#supervisor.progress(Progress.current));
     const pieces = current === undefined ? [...this.#running.values()] : [current];
     const timeoutMs = Math.max(...pieces.map((piece) => piece.job.program.source.query.timeoutMs));
-    if (nowMs - this.#beat.sinceMs < timeoutMs + this.#limits.graceMs) return;
+    const { graceMs, loadTimeoutMs } = this.#limits;
+    if (nowMs - this.#beat.sinceMs < (isBlocked ? timeoutMs + graceMs : loadTimeoutMs)) return;
     void this.#supervisor.kill({ reason: "TIMEOUT", message: `took longer than its ${timeoutMs} ms` });
   }
 }

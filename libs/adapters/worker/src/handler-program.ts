@@ -29,8 +29,8 @@ export type HandlerProgram = {
 type Handle = (event: unknown, context: HandlerContext) => unknown;
 
 /** Throws `ProgramLoadError`. */
-export async function importHandler({ id, query, tables: contents }: ProgramSource): Promise<HandlerProgram> {
-  const handle = await importHandle(id, query.name, query.handler ?? "");
+export async function importHandler({ query, tables: contents }: ProgramSource): Promise<HandlerProgram> {
+  const handle = await importHandle(query.name, query.handler ?? "");
   const tables = freeze(Object.fromEntries(contents.map((table) => [table.name, rowsByKey(table)])));
   return {
     timeoutMs: query.timeoutMs,
@@ -41,11 +41,14 @@ export async function importHandler({ id, query, tables: contents }: ProgramSour
   };
 }
 
-async function importHandle(id: string, name: string, source: string): Promise<Handle> {
+let imports = 0;
+
+async function importHandle(name: string, source: string): Promise<Handle> {
   const refuse = (message: string, cause?: unknown): ProgramLoadError =>
     new ProgramLoadError("BAD_HANDLER", "handler", message, { cause });
-  // The id makes it a module of its own: another program with the same source must not share its state.
-  const text = `${source}\n//# sourceURL=${encodeURIComponent(name)}.js\n// ${encodeURIComponent(id)}`;
+  // The number makes it a module of its own: Node keeps each URL's module for ever, state, failure and all.
+  imports += 1;
+  const text = `${source}\n//# sourceURL=${encodeURIComponent(name)}.js\n// ${imports}`;
   const url = `data:text/javascript;base64,${Buffer.from(text).toString("base64")}`;
   let module: { readonly handle?: unknown };
   try {

@@ -101,6 +101,7 @@ export function runHandlers(port: MessagePort, progress: Int32Array, limits: Out
         programs.delete(message.program);
         break;
       case "call":
+        Atomics.store(progress, Progress.batch, message.call);
         waiting.add(message);
         break;
       case "cancel": {

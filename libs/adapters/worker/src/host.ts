@@ -31,7 +31,8 @@ export function createWorkerFunctionHost(options: WorkerFunctionHostOptions): Fu
 
 type Hosted = {
   readonly program: HostedProgram;
-  readonly loading: Promise<void>;
+  /** Undefined once it is done. */
+  loading: Promise<void> | undefined;
   active: number;
   unloaded: boolean;
 };
@@ -63,7 +64,9 @@ class WorkerFunctionHost implements FunctionHost {
     signal.throwIfAborted();
     this.#throwIfClosed();
     const known = this.#programs.get(program.id);
-    await withSignal(known?.loading ?? this.#load(program), signal);
+    const either = AbortSignal.any([signal, this.#stop.signal]);
+    if (known === undefined) await withSignal(this.#load(program), either);
+    else if (known.loading !== undefined) await withSignal(known.loading, either);
   }
 
   #load(program: Program): Promise<void> {
@@ -73,10 +76,11 @@ class WorkerFunctionHost implements FunctionHost {
     const loading = this.#poolOf(hosted).load(hosted);
     const entry: Hosted = { program: hosted, loading, active: 0, unloaded: false };
     this.#programs.set(program.id, entry);
-    loading.catch(() => {
+    const forget = (): void => {
       this.#poolOf(hosted).unload(hosted.number);
       if (this.#programs.get(program.id) === entry) this.#programs.delete(program.id);
-    });
+    };
+    loading.then(() => (entry.loading = undefined), forget);
     this.#watch();
     return loading;
   }
@@ -94,6 +98,8 @@ class WorkerFunctionHost implements FunctionHost {
     this.#throwIfClosed();
     const hosted = this.#programs.get(programId);
     if (hosted === undefined) throw new Error(`program ${programId} is not loaded; call load first`);
+    if (hosted.loading !== undefined)
+      await withSignal(hosted.loading, AbortSignal.any([signal, this.#stop.signal]));
     if (invocations.length === 0) return [];
     hosted.active += 1;
     try {

@@ -12,8 +12,9 @@ export type WorkerSettings = {
 };
 
 /**
- * Shared by both sides, so that the host sees how far a worker is that does not answer: the batch at work, the
- * message of it (or the call) that runs right now, and a beat that stands still while a call blocks the thread.
+ * Shared by both sides, so that the host sees how far a worker is that does not answer: the batch at work (or the
+ * newest call that has arrived), the message of it (or the call) that runs right now, and a beat that stands still
+ * while a call blocks the thread.
  */
 export const Progress = { batch: 0, current: 1, beat: 2, words: 3 } as const;
 export const NOTHING = -1;
