@@ -33,13 +33,18 @@ export type Promotion = {
   readonly proposalRecord: Uint8Array;
 };
 
-export type Discarding = Pick<Promotion, "model" | "candidate" | "actor" | "reason" | "proposalRecord">;
+export type Discarding = Pick<Promotion, "model" | "candidate" | "actor" | "reason" | "proposalRecord"> & {
+  /** 0: whatever the proposal's record is; otherwise it must be this one. */
+  readonly proposalRevision: number;
+};
 
 export type Decision = {
   readonly record: CandidateRecord;
   readonly decidedNow: boolean;
-  readonly refused: "" | "HEAD_MOVED" | "REGISTRATIONS_CHANGED";
+  readonly refused: "" | Refused;
 };
+
+type Refused = "HEAD_MOVED" | "REGISTRATIONS_CHANGED" | "PROPOSAL_MOVED";
 
 type Open = CandidateRecord & Sealed & { readonly state: "open" };
 
@@ -133,10 +138,19 @@ export async function discard(
   wanted: Discarding,
   context: CallContext,
 ): Promise<Decision> {
-  const { ids, clock } = registry;
-  const { model, candidate } = wanted;
+  const { store, ids, clock } = registry;
+  const { model, candidate, proposalRevision } = wanted;
   const decision = ids.next();
-  return await decide(registry, wanted, decision, context.signal, (open) => {
+  return await decide(registry, wanted, decision, context.signal, async (open) => {
+    const proposalKey = keys.proposal(model, open.value.proposal);
+    if (proposalRevision > 0) {
+      const { entries } = await store.range(
+        { key: proposalKey },
+        { limit: 1, keysOnly: true },
+        context.signal,
+      );
+      if (entries[0]?.modRevision !== proposalRevision) return "PROPOSAL_MOVED";
+    }
     const decidedAtMs = clock.nowMs();
     const { reason } = wanted;
     const record: CandidateRecord = {
@@ -148,10 +162,13 @@ export async function discard(
       collected: false,
     };
     const pending: PendingRecord = { sinceMs: decidedAtMs, discarded: true };
-    return Promise.resolve({
+    return {
       record,
       transaction: {
-        compare: [isRevision(keys.candidate(model, candidate), open.revision)],
+        compare: [
+          isRevision(keys.candidate(model, candidate), open.revision),
+          ...(proposalRevision > 0 ? [isRevision(proposalKey, proposalRevision)] : []),
+        ],
         then: [
           put(keys.candidate(model, candidate), record),
           put(keys.pendingCandidate(model, candidate), pending),
@@ -166,7 +183,7 @@ export async function discard(
         ],
       },
       learn() {},
-    });
+    };
   });
 }
 
@@ -177,8 +194,7 @@ type Attempt =
       /** It took effect. */
       readonly learn: (revision: number) => void;
     }
-  | "HEAD_MOVED"
-  | "REGISTRATIONS_CHANGED";
+  | Refused;
 
 /**
  * Reads, tries, and reads again until the candidate is decided or the decision is refused. The comparison on the

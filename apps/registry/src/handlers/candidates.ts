@@ -118,9 +118,14 @@ export function candidateHandlers(registry: Registry): CandidateHandlers {
     async discard(request, context) {
       const model = modelOf(request.parent);
       const { candidate, actor, reason, proposalRecord } = request;
+      const proposalRevision = Number(request.proposalRevision);
       return decided(
         model,
-        await discard(registry, { model, candidate, actor, reason, proposalRecord }, context),
+        await discard(
+          registry,
+          { model, candidate, actor, reason, proposalRecord, proposalRevision },
+          context,
+        ),
       );
     },
   };
