@@ -1,1 +1,2 @@
-export {};
+export { startConductorTables } from "./start.ts";
+export { tablesConductor } from "./conductor.ts";
