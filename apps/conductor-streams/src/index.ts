@@ -1,1 +1,3 @@
-export {};
+export { createStreamsConductor } from "./conductor.ts";
+export type { StreamsDependencies } from "./conductor.ts";
+export { startConductorStreams } from "./start.ts";
