@@ -127,7 +127,7 @@ export interface LaneStore extends AsyncDisposable {
   lanesOfWriter(model: ModelId, writer: WriterId, signal: AbortSignal): Promise<readonly LaneRecord[]>;
 
   // ---- ledger and floor
-  /** Insert if absent; the same entry again is no error, another one for the epoch is `LedgerConflictError`. */
+  /** Insert if absent; the same entry again (scope and bindings are sets) is no error, another one for the epoch is `LedgerConflictError`. */
   appendLedger(entry: LedgerEntry, signal: AbortSignal): Promise<void>;
   /** Entries above `afterEpoch`, ascending, gapless prefix or not: callers cut at the first gap. */
   readLedger(

@@ -24,3 +24,34 @@ export async function compact(database: Database, revision: number, signal: Abor
     await database.write(() => database.prepare(FORGET).run({ from, upTo, revision }), signal);
   }
 }
+
+export type HistoryKeeper = {
+  /** The store stands at `revision`: perhaps it is time. */
+  at(revision: number): void;
+  /** Resolves when no compaction is under way. */
+  idle(): Promise<void>;
+};
+
+/** Compacts by itself, in the background and one at a time, whenever a tenth more than `revisions` has gathered. */
+export function createHistoryKeeper(
+  database: Database,
+  revisions: number,
+  signal: AbortSignal,
+): HistoryKeeper {
+  const step = Math.ceil(revisions / 10);
+  let last = 0;
+  let running: Promise<void> | undefined;
+  return {
+    at(revision) {
+      const from = revision - revisions;
+      if (running !== undefined || from < last + step) return;
+      last = from;
+      const over = (): void => {
+        running = undefined;
+      };
+      // One that fails (locked, full, closing) is made up for by the next.
+      running = compact(database, from, signal).then(over, over);
+    },
+    idle: async () => running,
+  };
+}

@@ -11,7 +11,7 @@ import {
   type RangeResult,
   type ReadOptions,
 } from "@greco/ports";
-import { compact } from "./cp-compaction.ts";
+import { compact, createHistoryKeeper } from "./cp-compaction.ts";
 import { createLeases } from "./cp-leases.ts";
 import { checkTransaction } from "./cp-limits.ts";
 import { bounds, meta, readPage } from "./cp-range.ts";
@@ -25,6 +25,13 @@ export type EmbeddedOptions = {
   readonly path: string;
   readonly clock: Clock;
 };
+
+export type EmbeddedCpOptions = EmbeddedOptions & {
+  /** How many revisions of history are kept; what is older is compacted by and by, as etcd is set up to do. */
+  readonly historyRevisions?: number;
+};
+
+const HISTORY_REVISIONS = 100_000;
 
 /** One stretch of synchronous reading. */
 const PAGE = { limit: 1_000, bytes: 8_000_000 } as const;
@@ -63,7 +70,7 @@ async function readRange(database: Database, asked: Asked): Promise<RangeResult>
 }
 
 export async function openEmbeddedCpStore(
-  { path, clock }: EmbeddedOptions,
+  { path, clock, historyRevisions = HISTORY_REVISIONS }: EmbeddedCpOptions,
   signal: AbortSignal,
 ): Promise<CpStore> {
   signal.throwIfAborted();
@@ -71,13 +78,16 @@ export async function openEmbeddedCpStore(
   const closing = new AbortController();
   const leases = createLeases(database, clock);
   const ending = leases.run(closing.signal);
+  const keeping = createHistoryKeeper(database, historyRevisions, closing.signal);
 
   return {
     range: (range, options, each) => readRange(database, { range, options, signal: each }),
     async transact(transaction, each) {
       database.check(each);
       checkTransaction(transaction);
-      return database.write(() => runTransaction(database, transaction), each);
+      const result = await database.write(() => runTransaction(database, transaction), each);
+      keeping.at(result.revision);
+      return result;
     },
     watch: (range, afterRevision, each) => watch(database, clock, range, afterRevision, each),
     grantLease: leases.grant,
@@ -86,7 +96,7 @@ export async function openEmbeddedCpStore(
     compact: (revision, each) => compact(database, revision, each),
     async [Symbol.asyncDispose]() {
       closing.abort(new Error("the store is closed"));
-      await ending;
+      await Promise.all([ending, keeping.idle()]);
       await database[Symbol.asyncDispose]();
     },
   };

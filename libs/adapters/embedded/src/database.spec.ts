@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { StoreUnavailableError, StoreUnknownError } from "@greco/ports";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Database, openDatabase } from "./database.ts";
+import { QUEUE_MAX } from "./write-queue.ts";
 
 const SCHEMA = `CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS parent (id INTEGER PRIMARY KEY);
@@ -76,6 +77,19 @@ it("leaves out a job that was given up while it waited", async () => {
   await expect(given).rejects.toBe(reason);
   await other;
   expect(await names()).toEqual(["other"]);
+});
+
+it("refuses more than it can hold, with nothing done, and carries out what it took", async () => {
+  const writes = Array.from({ length: QUEUE_MAX + 5 }, (_, index) =>
+    database.write(() => (index % 1_000 === 0 ? insert(`f${index}`) : 0), signal),
+  );
+  const outcomes = await Promise.allSettled(writes);
+  const refused = outcomes.flatMap((outcome) =>
+    outcome.status === "rejected" ? [outcome.reason as unknown] : [],
+  );
+  expect(refused.length).toBe(5);
+  for (const reason of refused) expect(reason).toBeInstanceOf(StoreUnavailableError);
+  expect((await names()).length).toBe(QUEUE_MAX / 1_000);
 });
 
 it("waits for another process's transaction without stopping the event loop", async () => {

@@ -6,8 +6,8 @@
  * No transaction lives longer than one synchronous stretch, so handles of one process never wait for each
  * other, and those of another process for a group at most.
  */
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { StoreUnavailableError } from "@greco/ports";
@@ -41,8 +41,19 @@ const BLOCKING_WAIT_MS = 20;
 const LOCK_WAIT_MS = 10_000;
 const LOCK_RETRY_MS = 3;
 
+/** Makes the folder, and has its name on the disk before anything in it is. */
+function makeFolder(folder: string): void {
+  const made = mkdirSync(folder, { recursive: true });
+  if (made === undefined) return;
+  for (let each = folder; each.length >= made.length; each = dirname(each)) {
+    const parent = openSync(dirname(each), "r");
+    fsyncSync(parent);
+    closeSync(parent);
+  }
+}
+
 async function connectTo(path: string, schema: string, lockWaitMs: number): Promise<DatabaseSync> {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(resolve(dirname(path)));
   const until = performance.now() + lockWaitMs;
   for (;;) {
     const connection = new DatabaseSync(path, { timeout: BLOCKING_WAIT_MS });

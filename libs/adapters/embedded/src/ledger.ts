@@ -6,10 +6,19 @@ import { stable } from "./codec.ts";
 import type { Database } from "./database.ts";
 import { noteModel } from "./lanes.ts";
 
+/** The entry as text: scope and bindings are sets, whoever lists them in which order. */
+function textOf(entry: LedgerEntry): string {
+  return stable({
+    ...entry,
+    scope: entry.scope.toSorted(),
+    bindings: entry.bindings.toSorted((a, b) => (a.entity < b.entity ? -1 : 1)),
+  });
+}
+
 /** I5: an epoch's entry is written once; what is there stays. */
 export function appendLedger(database: Database, entry: LedgerEntry): void {
   noteModel(database, entry.model);
-  const text = stable(entry);
+  const text = textOf(entry);
   const { changes } = database
     .prepare("INSERT OR IGNORE INTO ledger VALUES (?, ?, ?)")
     .run(entry.model, entry.epoch, text);

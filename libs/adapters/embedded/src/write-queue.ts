@@ -20,6 +20,8 @@ type Job = {
   readonly fail: (error: unknown) => void;
 };
 
+/** More wait for a slow disk in vain: who asks is refused, and slows down. */
+export const QUEUE_MAX = 10_000;
 /** A group ends here, so that one `fsync` more and not a long transaction is what a flood costs. */
 const GROUP_MS = 10;
 const LOCK_RETRY_MS = 3;
@@ -118,6 +120,10 @@ export function createWriteQueue(
     add<T>(write: () => T, signal: AbortSignal): Promise<T> {
       return new Promise<T>((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason as Error);
+        if (jobs.length >= QUEUE_MAX)
+          return reject(
+            new StoreUnavailableError(`${QUEUE_MAX} writes wait already: nothing was done, slow down`),
+          );
         let outcome: { readonly value: T } | undefined;
         const aborted = (): void => {
           jobs = jobs.filter((each) => each !== job);

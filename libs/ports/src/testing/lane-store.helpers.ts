@@ -39,7 +39,7 @@ export function ledgerEntry(epoch: number, over: Partial<LedgerEntry> = {}): Led
     model,
     epoch: epochOf(epoch),
     candidate: `candidate-${epoch}` as CandidateId,
-    scope: [stream],
+    scope: [stream, "stream/epochs@0" as EntityIdentity],
     bindings: [
       {
         entity: query,
