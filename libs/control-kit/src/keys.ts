@@ -47,13 +47,21 @@ export const keys = {
   proposal: (model: string, proposal: string): string => `proposal/${model}/${proposal}`,
   proposals: (model: string): string => `proposal/${model}/`,
   allProposals: (): string => "proposal/",
+  /** coordinator: what of a proposal's record is too large for it, in parts, written before promote. */
+  proposalDetails: (model: string, proposal: string): string => `proposal-detail/${model}/${proposal}/`,
   /** coordinator: the proposal that prepares now. */
   slot: (model: string): string => `slot/${model}`,
   /** coordinator, and the registry when a promote makes a join count: who votes. Its modRevision is the registrations' revision. */
   registrations: (model: string): string => `registrations/${model}`,
+  allRegistrations: (): string => "registrations/",
   /** coordinator: incarnation and when last heard; apart, so that a restart does not disturb a promote. */
   conductor: (model: string, conductor: string): string => `conductor/${model}/${conductor}`,
   conductors: (model: string): string => `conductor/${model}/`,
+  allConductors: (): string => "conductor/",
+  /** coordinator: answers that reached a replica which does not drive, in parts, until a lease ends. */
+  answer: (model: string, command: string, conductor: string): string =>
+    `answer/${model}/${command}/${conductor}/`,
+  answers: (): string => "answer/",
   /** coordinator: who drives (a lease). */
   driver: (): string => "driver",
 } as const;
