@@ -1,6 +1,9 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, expectTypeOf, it } from "vitest";
 import { config } from "./config-kinds.ts";
-import { ConfigError, parseConfig, type ConfigSources } from "./config.ts";
+import { ConfigError, loadConfig, parseConfig, type ConfigSources } from "./config.ts";
 
 const schema = {
   listen: config.listen("where gRPC is served", { default: { host: "127.0.0.1", port: 0 } }),
@@ -89,4 +92,25 @@ it("reads addresses of both families, and nothing that the prototype would lend"
   for (const bad of ["1.2.3.4:70000", "1.2.3.4", ":1", "::1:5"]) expect(() => read(bad)).toThrow("host:port");
   const hostile = JSON.parse('{"__proto__": 1, "tokenFile": "/t"}') as unknown;
   expect(problemsOf({ file: { path: "c.json", content: hostile } })[0]).toContain("unknown key __proto__");
+});
+
+it("reads the file that a flag or the environment names, and keeps to its own variables", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "greco-config-"));
+  try {
+    const path = join(dir, "registry.json");
+    await writeFile(path, '{"leaseMs": 700, "tokenFile": "/t"}');
+    const env = { GRECO_CONFIG: path, GRECO_DATA: "/d", GRECO_REGISTRY_LEVEL: "warn" };
+    const prefix = "GRECO_REGISTRY_";
+    expect(await loadConfig(schema, [], env, prefix)).toMatchObject({ leaseMs: 700, level: "warn" });
+    for (const flags of [
+      ["--config", path, "--lease-ms=800"],
+      ["--lease-ms=800", `--config=${path}`],
+    ])
+      expect(await loadConfig(schema, flags, {}, prefix)).toMatchObject({ leaseMs: 800, tokenFile: "/t" });
+    await writeFile(path, "{");
+    await expect(loadConfig(schema, ["--config", path], {})).rejects.toThrow(`${path} is no readable JSON`);
+    await expect(loadConfig(schema, ["--config"], {})).rejects.toThrow("--config needs the path");
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });

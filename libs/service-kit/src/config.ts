@@ -6,6 +6,7 @@
  * given only as the path of a file (`--token-file`, `GRECO_TOKEN_FILE`, `tokenFile`), so that it stands in no process
  * list and can be read again when it changes.
  */
+import { readFile } from "node:fs/promises";
 import { nearest } from "./nearest.ts";
 
 export type ConfigKey<T> = {
@@ -27,6 +28,8 @@ export type ConfigSources = {
   /** What follows the program's name: `["--port", "8080", "--verbose=true"]`. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Variables that begin so are this program's, and none of them may be unknown. Default: `GRECO_`. */
+  readonly envPrefix?: string;
   /** The parsed JSON of the file, and its path for messages. */
   readonly file?: { readonly path: string; readonly content: unknown };
 };
@@ -42,6 +45,7 @@ export class ConfigError extends Error {
 }
 
 const ENV_PREFIX = "GRECO_";
+const CONFIG_FLAG = "--config";
 /** Read elsewhere, by every process alike. */
 const ENV_OF_OTHERS = new Set(["GRECO_FAILPOINT", "GRECO_CONFIG"]);
 
@@ -49,9 +53,10 @@ type Found = { readonly where: string; readonly text: string };
 
 export function parseConfig<const S extends ConfigSchema>(schema: S, sources: ConfigSources): Config<S> {
   const problems: string[] = [];
+  const { flags = [], env = {}, envPrefix = ENV_PREFIX } = sources;
   const layers = [
-    fromFlags(schema, sources.flags ?? [], problems),
-    fromEnvironment(schema, sources.env ?? {}, problems),
+    fromFlags(schema, flags, problems),
+    fromEnvironment(schema, env, envPrefix, problems),
     fromFile(schema, sources.file, problems),
   ];
   const config: Record<string, unknown> = {};
@@ -64,10 +69,43 @@ export function parseConfig<const S extends ConfigSchema>(schema: S, sources: Co
         problems.push(`${found.where}: ${(error as Error).message}; got ${JSON.stringify(found.text)}`);
       }
     } else if (fallback !== undefined) config[key] = fallback;
-    else problems.push(`${flagOf(key)} is missing: give it, or ${envOf(key)}, or ${key} in the file`);
+    else
+      problems.push(`${flagOf(key)} is missing: give it, or ${envOf(key, envPrefix)}, or ${key} in the file`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config) as Config<S>;
+}
+
+/**
+ * The configuration of a process: its flags, its environment, and the JSON file that `--config` or `GRECO_CONFIG`
+ * names, if one does.
+ */
+export async function loadConfig<const S extends ConfigSchema>(
+  schema: S,
+  flags: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  envPrefix?: string,
+): Promise<Config<S>> {
+  const at = flags.findIndex((flag) => flag === CONFIG_FLAG || flag.startsWith(`${CONFIG_FLAG}=`));
+  const joined = flags[at]?.split("=", 2)[1];
+  const path = at < 0 ? env["GRECO_CONFIG"] : (joined ?? flags[at + 1]);
+  if (at >= 0 && path === undefined) throw new ConfigError([`${CONFIG_FLAG} needs the path of a JSON file`]);
+  const rest = at < 0 ? flags : flags.toSpliced(at, joined === undefined ? 2 : 1);
+  const file = path === undefined ? {} : { file: { path, content: await readJson(path) } };
+  return parseConfig(schema, {
+    flags: rest,
+    env,
+    ...file,
+    ...(envPrefix === undefined ? {} : { envPrefix }),
+  });
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    throw new ConfigError([`${path} is no readable JSON: ${(error as Error).message}`]);
+  }
 }
 
 /** `leaseMs` → `--lease-ms` */
@@ -76,8 +114,8 @@ function flagOf(key: string): string {
 }
 
 /** `leaseMs` → `GRECO_LEASE_MS` */
-function envOf(key: string): string {
-  return ENV_PREFIX + words(key).join("_").toUpperCase();
+function envOf(key: string, prefix: string): string {
+  return prefix + words(key).join("_").toUpperCase();
 }
 
 function words(key: string): string[] {
@@ -109,12 +147,13 @@ function fromFlags(schema: ConfigSchema, flags: readonly string[], problems: str
 function fromEnvironment(
   schema: ConfigSchema,
   env: Readonly<Record<string, string | undefined>>,
+  prefix: string,
   problems: string[],
 ): Map<string, Found> {
-  const keys = new Map(Object.keys(schema).map((key) => [envOf(key), key]));
+  const keys = new Map(Object.keys(schema).map((key) => [envOf(key, prefix), key]));
   const found = new Map<string, Found>();
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith(ENV_PREFIX) || ENV_OF_OTHERS.has(name) || text === undefined) continue;
+    if (!name.startsWith(prefix) || ENV_OF_OTHERS.has(name) || text === undefined) continue;
     const key = keys.get(name);
     if (key === undefined) problems.push(unknown("environment variable", name, keys.keys()));
     else found.set(key, { where: name, text });

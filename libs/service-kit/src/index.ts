@@ -8,7 +8,7 @@ export type { MethodRule, PersonRole } from "./authority/rules.ts";
 export { fixedKeys, issueToken, tokenVerifier } from "./authority/tokens.ts";
 export type { KeySource, TokenClaims, TokenVerifier } from "./authority/tokens.ts";
 export { systemClock } from "./clock.ts";
-export { ConfigError, parseConfig } from "./config.ts";
+export { ConfigError, loadConfig, parseConfig } from "./config.ts";
 export type { Config, ConfigKey, ConfigSchema, ConfigSources } from "./config.ts";
 export { config } from "./config-kinds.ts";
 export { createFailpoints, failpoint, FailpointError } from "./failpoint.ts";
