@@ -2,86 +2,24 @@
  * What every `FunctionHost` must do (function-host.ts). Everything that a program can do wrong is here, because one
  * bad message must never cost its lane.
  */
-import type { QueryContent, TableContent } from "@greco/domain/epoch";
 import { describe, expect, it } from "vitest";
+import { type FunctionHost, type Program, ProgramLoadError } from "../function-host.ts";
+import { misbehaviourTests } from "./function-host-misbehaviour.contract.ts";
 import {
-  type FunctionHost,
-  type Invocation,
-  type Outcome,
-  type Program,
-  ProgramLoadError,
-} from "../function-host.ts";
+  bands,
+  handlerOf,
+  type HostTest,
+  invocationOf,
+  programOf,
+  run,
+  short,
+} from "./function-host.helpers.ts";
 import { bytes, noAbort, rejection, text } from "./harness.ts";
 
 export type FunctionHostSetup = () => Promise<FunctionHost> | FunctionHost;
 
-const flightSchema = {
-  type: "object",
-  properties: { delay: { type: "number" }, band: { type: "string" }, n: { type: "integer" } },
-};
-const bands: TableContent = {
-  name: "bands",
-  key: "id",
-  schema: { type: "object", properties: { id: { type: "string" }, pay: { type: "number" } } },
-  rows: [
-    { id: "short", pay: 250 },
-    { id: "constructor", pay: 1 },
-  ],
-};
-
-let programs = 0;
-
-/** A program of its own id. */
-function programOf(query: Partial<QueryContent>, tables: readonly TableContent[] = []): Program {
-  programs += 1;
-  const content: QueryContent = {
-    name: "late-flights",
-    from: "flights",
-    to: "payments",
-    tables: tables.map((table) => table.name),
-    onError: { retries: 0, then: "dead-letter" },
-    timeoutMs: 5_000,
-    schemas: {
-      from: flightSchema,
-      tables: Object.fromEntries(tables.map((table) => [table.name, table.schema])),
-    },
-    ...query,
-  };
-  const texts = tables.map((table) => [table.name, JSON.stringify(table)] as const);
-  return { id: `program-${programs}`, query: JSON.stringify(content), tables: Object.fromEntries(texts) };
-}
-
-const handlerOf = (body: string, timeoutMs = 5_000): Program =>
-  programOf({ handler: `export async function handle(event, context) { ${body} }`, timeoutMs });
-
-const invocationOf = (event: unknown, seq = 1): Invocation => ({
-  payload: typeof event === "string" ? bytes(event) : bytes(JSON.stringify(event)),
-  key: `key-${seq}`,
-  idempotencyKey: `lane-1/${seq}`,
-  context: { lane: "lane-1", seq, epoch: 7 },
-});
-
-/** Payloads as values; a failure as its reason. */
-const short = (outcome: Outcome): unknown =>
-  outcome.type === "outputs"
-    ? outcome.outputs.map(({ payload }) => JSON.parse(text(payload)) as unknown)
-    : outcome.reason;
-
-async function run(
-  host: FunctionHost,
-  program: Program,
-  events: readonly unknown[],
-): Promise<readonly Outcome[]> {
-  await host.load(program, noAbort);
-  return await host.invoke(
-    program.id,
-    events.map((event, index) => invocationOf(event, index + 1)),
-    noAbort,
-  );
-}
-
 export function functionHostContract(name: string, setup: FunctionHostSetup): void {
-  const test = (title: string, body: (host: FunctionHost) => Promise<void>): void => {
+  const test: HostTest = (title, body) => {
     it(title, { timeout: 60_000 }, async () => {
       await using host = await setup();
       await body(host);
@@ -96,9 +34,7 @@ export function functionHostContract(name: string, setup: FunctionHostSetup): vo
   });
 }
 
-type Test = (title: string, body: (host: FunctionHost) => Promise<void>) => void;
-
-function loadTests(test: Test): void {
+function loadTests(test: HostTest): void {
   test("loads a program once, however often and at once it is asked", async (host) => {
     const program = programOf({ where: "event.delay > 1" });
     await Promise.all([host.load(program, noAbort), host.load(program, noAbort)]);
@@ -157,7 +93,7 @@ function loadTests(test: Test): void {
   });
 }
 
-function expressionTests(test: Test): void {
+function expressionTests(test: HostTest): void {
   test("filters, selects, looks up tables; keeps order and keys", async (host) => {
     const program = programOf(
       {
@@ -236,7 +172,7 @@ function expressionTests(test: Test): void {
   });
 }
 
-function handlerTests(test: Test): void {
+function handlerTests(test: HostTest): void {
   test("gives a handler the event and its context, which it cannot change", async (host) => {
     const handler = `export function handle(event, context) {
       const { signal, ...rest } = context;
@@ -342,95 +278,7 @@ function handlerTests(test: Test): void {
   });
 }
 
-function misbehaviourTests(test: Test): void {
-  const innocent = { n: 1 };
-  const bad: readonly (readonly [what: string, body: string, reason: string, timeoutMs?: number])[] = [
-    ["loops for ever", "for (;;) {}", "TIMEOUT", 100],
-    [
-      "loops for ever after a pause",
-      "await null; await new Promise((go) => setTimeout(go, 5)); for (;;) {}",
-      "TIMEOUT",
-      100,
-    ],
-    ["waits for ever", "await new Promise(() => {})", "TIMEOUT", 100],
-    ["leaves the process", "process.exit(0)", "HANDLER_THREW"],
-    ["ends its thread", "process.reallyExit(3)", "WORKER_ENDED"],
-    [
-      "takes all memory",
-      "const all = []; for (;;) all.push(new Array(1e5).fill({}))",
-      "OUT_OF_MEMORY",
-      20_000,
-    ],
-    [
-      "throws from a timer",
-      "await new Promise(() => setTimeout(() => { throw new Error('late') }, 1))",
-      "HANDLER_THREW",
-    ],
-    ["lets a stack overflow", "const f = () => f() + 1; f()", "HANDLER_THREW"],
-  ];
-  for (const [what, body, reason, timeoutMs] of bad) {
-    test(`fails only the call that ${what}`, async (host) => {
-      const program = handlerOf(`if (event.bad) { ${body} } return { n: event.n }`, timeoutMs);
-      const outcomes = await run(host, program, [innocent, innocent, { bad: true }, innocent, innocent]);
-      expect(outcomes.map(short)).toEqual([[innocent], [innocent], reason, [innocent], [innocent]]);
-      expect(outcomes[2]).toMatchObject({ retryable: true });
-      // And goes on as before.
-      expect((await run(host, program, [innocent])).map(short)).toEqual([[innocent]]);
-    });
-  }
-
-  test("goes on when a rejection is left unhandled", async (host) => {
-    const program = handlerOf("void Promise.reject(new Error('left behind')); return event.n");
-    expect((await run(host, program, [innocent, innocent])).map(short)).toEqual([[1], [1]]);
-    expect((await run(host, program, [innocent])).map(short)).toEqual([[1]]);
-  });
-
-  test("tells a call that its time is up", async (host) => {
-    const program = handlerOf(
-      `if (event.n === 2) return globalThis.told;
-       await new Promise((_, reject) => context.signal.addEventListener("abort", () => { globalThis.told = context.signal.reason.name; reject(context.signal.reason) }))`,
-      50,
-    );
-    expect((await run(host, program, [{ n: 1 }])).map(short)).toEqual(["TIMEOUT"]);
-    expect((await run(host, program, [{ n: 2 }])).map(short)).toEqual([["TimeoutError"]]);
-  });
-
-  test("answers others while one program blocks its thread", async (host) => {
-    const blocking = handlerOf("for (;;) {}", 1_500);
-    const others = [handlerOf("return 1"), programOf({ select: { v: "1" } })];
-    await Promise.all([blocking, ...others].map((program) => host.load(program, noAbort)));
-    let blocked = true;
-    const blockedCall = run(host, blocking, [{}]).finally(() => (blocked = false));
-    const answers = await Promise.all(others.map((program) => run(host, program, [{}])));
-    expect(blocked).toBe(true);
-    expect(answers.flat().map(short)).toEqual([[1], [{ v: 1 }]]);
-    expect((await blockedCall).map(short)).toEqual(["TIMEOUT"]);
-  });
-
-  test("refuses a program that does not end loading, or kills its thread", async (host) => {
-    const never = programOf({ handler: "for (;;) {} export function handle() {}" });
-    const dies = programOf({ handler: "process.reallyExit(1); export function handle() {}" });
-    const refused = [never, dies].map((program) => rejection(host.load(program, noAbort), ProgramLoadError));
-    expect((await Promise.all(refused)).map((error) => error.reason)).toEqual([
-      "LOAD_TIMEOUT",
-      "WORKER_ENDED",
-    ]);
-    expect((await run(host, handlerOf("return 1"), [{}])).map(short)).toEqual([[1]]);
-  });
-
-  test("expressions that take too many steps fail, and only they", async (host) => {
-    const list = Array.from({ length: 1_000 }, (_, n) => n);
-    const deep = "event.list.all(a, event.list.all(b, event.list.all(c, a + b + c >= 0.0)))";
-    const outcomes = await run(host, programOf({ where: deep, schemas: { from: {}, tables: {} } }), [
-      { list: [1] },
-      { list },
-      { list: [2] },
-    ]);
-    expect(outcomes.map(short)).toEqual([[{ list: [1] }], "TOO_MANY_STEPS", [{ list: [2] }]]);
-  });
-}
-
-function lifeTests(test: Test): void {
+function lifeTests(test: HostTest): void {
   test("gives a call up when its signal aborts, and goes on", async (host) => {
     const program = handlerOf(
       "await new Promise((resolve) => setTimeout(resolve, event.ms)); return 1",
