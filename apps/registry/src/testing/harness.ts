@@ -195,18 +195,16 @@ export async function frozen(
 }
 
 export async function promoted(registry: TestRegistry, model: string, candidate: Candidate) {
-  return await registry
-    .as("control:coordinator")
-    .promote(
-      {
-        parent: `models/${model}`,
-        candidate: candidate.id,
-        digest: candidate.digest,
-        actor: "rel",
-        reason: "test",
-      },
-      options,
-    );
+  return await registry.as("control:coordinator").promote(
+    {
+      parent: `models/${model}`,
+      candidate: candidate.id,
+      digest: candidate.digest,
+      actor: "rel",
+      reason: "test",
+    },
+    options,
+  );
 }
 
 /** One version more, with these changes. */

@@ -1,0 +1,171 @@
+import { expect, it } from "vitest";
+import { PersonRole } from "@greco/contracts/greco/model/v1/model";
+import { Resolution_Side } from "@greco/contracts/greco/registry/v1/registry";
+import {
+  changesOf,
+  commit,
+  createModel,
+  draftOf,
+  errorOf,
+  frozen,
+  openRegistry,
+  options,
+  promoted,
+  query,
+  refusalOf,
+  stream,
+  type TestRegistry,
+} from "../testing/harness.ts";
+
+const entity = (key: string): string => `models/m/entities/${key}`;
+
+it("rebases a draft onto the head, field by field, and its freeze goes through", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  await commit(registry, "m", { "stream/a": { schema: true, lanes: 1, key: "k" }, "stream/b": stream() });
+  const draft = await draftOf(ada, "m", {
+    "stream/a": { schema: true, lanes: 2, key: "k" },
+    "stream/c": stream(),
+  });
+  await commit(registry, "m", { "stream/a": { schema: true, lanes: 1, key: "other" } });
+  expect(await refusalOf(frozen(registry, "m", draft))).toBe("FAILED_PRECONDITION STALE_DRAFT");
+  expect((await ada.validateDraft({ name: draft.name }, options)).findings[0]?.reason).toBe("STALE_DRAFT");
+
+  const dry = await ada.rebaseDraft({ ...draft, validateOnly: true }, options);
+  expect([dry.draft?.baseVersion, (await ada.getDraft({ name: draft.name }, options)).etag]).toEqual([
+    2n,
+    draft.etag,
+  ]);
+  const rebased = await ada.rebaseDraft({ ...draft }, options);
+  expect([rebased.draft?.baseVersion, rebased.draft?.changeCount, rebased.conflicts]).toEqual([2n, 2n, []]);
+  expect(rebased.draft?.etag).not.toBe(draft.etag);
+  const { differences } = await ada.diffDraft({ name: draft.name }, options);
+  expect(differences.map(({ afterSpecJson }) => afterSpecJson)).toEqual([
+    '{"key":"other","lanes":2,"schema":true}',
+    '{"schema":true}',
+  ]);
+  const candidate = await frozen(registry, "m", { name: draft.name, etag: rebased.draft?.etag ?? "" });
+  expect((await promoted(registry, "m", candidate)).candidate?.promotedVersion).toBe(3n);
+});
+
+it("lists conflicts and changes nothing, until each is settled", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  await commit(registry, "m", { "stream/a": stream(1), "stream/b": stream() });
+  const draft = await draftOf(ada, "m", { "stream/a": stream(2), "stream/b": null });
+  await commit(registry, "m", { "stream/a": stream(3), "stream/b": stream(9) });
+  const first = await ada.rebaseDraft({ ...draft }, options);
+  expect(first.conflicts.map(({ $typeName: _, $unknown: __, ...rest }) => rest)).toEqual([
+    { entity: entity("stream/a"), fieldPath: "lanes", baseJson: "1", draftJson: "2", headJson: "3" },
+    {
+      entity: entity("stream/b"),
+      fieldPath: "",
+      baseJson: '{"schema":true}',
+      draftJson: "",
+      headJson: '{"lanes":9,"schema":true}',
+    },
+  ]);
+  expect(first.draft?.etag).toBe(draft.etag);
+  const settle = (fieldPath: string, key: string, side: Resolution_Side) => ({
+    entity: entity(key),
+    fieldPath,
+    side,
+  });
+  const resolutions = [
+    settle("lanes", "stream/a", Resolution_Side.DRAFT),
+    settle("", "stream/b", Resolution_Side.HEAD),
+  ];
+  const half = await ada.rebaseDraft({ ...draft, resolutions: resolutions.slice(0, 1) }, options);
+  expect(half.conflicts.map(({ fieldPath }) => fieldPath)).toEqual([""]);
+  const wrong = ada.rebaseDraft(
+    { ...draft, resolutions: [...resolutions, settle("x", "stream/a", Resolution_Side.HEAD)] },
+    options,
+  );
+  expect((await errorOf(wrong)).violations[0]?.field).toBe("resolutions[2]");
+  const done = await ada.rebaseDraft({ ...draft, resolutions }, options);
+  expect([done.conflicts, done.draft?.changeCount, done.draft?.baseVersion]).toEqual([[], 1n, 2n]);
+  const { differences } = await ada.diffDraft({ name: draft.name }, options);
+  expect(differences.map(({ beforeSpecJson, afterSpecJson }) => [beforeSpecJson, afterSpecJson])).toEqual([
+    ['{"lanes":3,"schema":true}', '{"lanes":2,"schema":true}'],
+  ]);
+  expect(await refusalOf(ada.rebaseDraft({ ...draft }, options))).toBe("ABORTED STALE_ETAG");
+});
+
+async function withApproval(registry: TestRegistry): Promise<void> {
+  await createModel(registry, "m", { approvalRequired: true });
+  for (const [subject, role] of [
+    ["rel", PersonRole.RELEASER],
+    ["ed", PersonRole.EDITOR],
+    ["rel2", PersonRole.RELEASER],
+  ] as const)
+    await registry.as("ada").setRoleBinding({ parent: "models/m", roleBinding: { subject, role } }, options);
+}
+
+it("freezes only what a second person has approved, where the model wants it", async () => {
+  await using registry = await openRegistry();
+  await withApproval(registry);
+  const ed = registry.as("ed");
+  const draft = await draftOf(ed, "m", { "stream/a": stream() });
+  expect(await refusalOf(frozen(registry, "m", draft))).toBe("FAILED_PRECONDITION APPROVAL_MISSING");
+  const approved = await registry.as("rel").approveDraft(draft, options);
+  expect([approved.etag, approved.approvals.map(({ subject, etag }) => [subject, etag])]).toEqual([
+    draft.etag,
+    [["rel", draft.etag]],
+  ]);
+  expect((await registry.as("rel").approveDraft(draft, options)).approvals).toHaveLength(1);
+  expect((await frozen(registry, "m", draft)).changeCount).toBe(1n);
+});
+
+it("lets nobody approve what he wrote or edited", async () => {
+  await using registry = await openRegistry();
+  await withApproval(registry);
+  const own = await draftOf(registry.as("rel"), "m", { "stream/a": stream() });
+  expect(await refusalOf(registry.as("rel").approveDraft(own, options))).toBe(
+    "FAILED_PRECONDITION OWN_DRAFT",
+  );
+  const draft = await draftOf(registry.as("ed"), "m", { "stream/a": stream() });
+  const changes = changesOf("m", { "stream/b": stream() });
+  const edited = await registry.as("rel").editDraft({ ...draft, changes }, options);
+  const now = { name: draft.name, etag: edited.draft?.etag ?? "" };
+  expect(await refusalOf(registry.as("rel").approveDraft(now, options))).toBe(
+    "FAILED_PRECONDITION OWN_DRAFT",
+  );
+  expect((await registry.as("rel2").approveDraft(now, options)).approvals).toHaveLength(1);
+});
+
+it("binds an approval to the etag: an edit ends it, and a stale one is refused", async () => {
+  await using registry = await openRegistry();
+  await withApproval(registry);
+  const draft = await draftOf(registry.as("ed"), "m", { "stream/a": stream() });
+  await registry.as("rel").approveDraft(draft, options);
+  const edited = await registry
+    .as("ed")
+    .editDraft({ ...draft, changes: changesOf("m", { "stream/b": stream() }) }, options);
+  expect(edited.draft?.approvals).toEqual([]);
+  expect(await refusalOf(registry.as("rel").approveDraft(draft, options))).toBe("ABORTED STALE_ETAG");
+  const now = { name: draft.name, etag: edited.draft?.etag ?? "" };
+  expect(await refusalOf(frozen(registry, "m", now))).toBe("FAILED_PRECONDITION APPROVAL_MISSING");
+});
+
+it("keeps an approval over a rebase only if change and all revisions it touches or refers to are the same", async () => {
+  await using registry = await openRegistry();
+  await withApproval(registry);
+  const release = async (specs: Parameters<typeof draftOf>[2]) => {
+    const draft = await draftOf(registry.as("ed"), "m", specs);
+    await registry.as("rel").approveDraft(draft, options);
+    await promoted(registry, "m", await frozen(registry, "m", draft));
+  };
+  await release({ "stream/a": stream(), "stream/b": stream(), "stream/z": stream() });
+  const rebasedApprovals = async (meanwhile: Parameters<typeof draftOf>[2]) => {
+    const draft = await draftOf(registry.as("ed"), "m", { "query/q": query("a", "b") });
+    await registry.as("rel").approveDraft(draft, options);
+    await release(meanwhile);
+    const { draft: after } = await registry.as("ed").rebaseDraft({ ...draft }, options);
+    expect(after?.approvals.every(({ etag }) => etag === after.etag)).toBe(true);
+    return after?.approvals.length;
+  };
+  expect(await rebasedApprovals({ "stream/z": stream(2) })).toBe(1);
+  expect(await rebasedApprovals({ "stream/a": stream(2) })).toBe(0);
+});

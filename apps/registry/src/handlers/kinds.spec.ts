@@ -1,0 +1,164 @@
+import { expect, it } from "vitest";
+import { type Kind, KindReference_Flow, type KindSchema } from "@greco/contracts/greco/model/v1/model";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  changesOf,
+  commit,
+  createModel,
+  draftOf,
+  errorOf,
+  frozen,
+  openRegistry,
+  options,
+  promoted,
+  refusalOf,
+  type RegistryClient,
+} from "../testing/harness.ts";
+
+type KindInit = Exclude<MessageInitShape<typeof KindSchema>, { $typeName: string }>;
+
+const flag: KindInit = {
+  displayName: "Flag",
+  schemaJson: JSON.stringify({
+    type: "object",
+    required: ["percent"],
+    properties: { percent: { type: "number" }, on: { type: "string" }, deep: { $ref: "#/$defs/deep" } },
+    $defs: { deep: { type: "object", additionalProperties: { $ref: "#/$defs/deep" } } },
+  }),
+  rules: [
+    {
+      id: "range",
+      expression: "spec.percent >= 0.0 && spec.percent <= 100.0",
+      message: "percent is 0 to 100",
+    },
+  ],
+  references: [{ path: "on", kind: "stream", flow: KindReference_Flow.USES }],
+  unclaimedAllowed: true,
+};
+
+/** A message as one may change it. */
+const open = ({ name, etag }: Kind): KindInit => ({ ...flag, name, etag });
+
+const create = (client: RegistryClient, kind: KindInit, kindId = "flag") =>
+  client.createKind({ parent: "models/m", kindId, kind }, options);
+
+it("takes a user's kind: its schema, its rules and its references hold from then on", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const kind = await create(ada, flag);
+  expect([kind.name, kind.builtIn, kind.unclaimedAllowed]).toEqual(["models/m/kinds/flag", false, true]);
+  const draft = await ada.createDraft({ parent: "models/m", draftId: "d" }, options);
+  const changes = changesOf("m", {
+    "flag/a": { percent: "x" },
+    "flag/b": { percent: 101 },
+    "flag/c": { percent: 1, on: "s" },
+    "flag/d": { percent: 5 },
+  });
+  const { findings } = await ada.editDraft({ name: draft.name, etag: draft.etag, changes }, options);
+  expect(
+    findings.map(({ entity, reason, fieldPath, message }) => [
+      entity.split("/").at(-1),
+      reason,
+      fieldPath,
+      message,
+    ]),
+  ).toEqual([
+    ["a", "SPEC_INVALID", "percent", "percent must be a number, is a string"],
+    ["b", "RULE_BROKEN", "", "percent is 0 to 100"],
+    ["c", "UNKNOWN_REFERENCE", "on", "on refers to stream/s, which does not exist"],
+  ]);
+});
+
+it("I15: refuses a kind that would not work, and says all that is wrong with it", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const wrong: [Partial<KindInit>, string][] = [
+    [{ schemaJson: "{" }, "kind.schema_json"],
+    [{ schemaJson: '{"type": "objekt"}' }, "kind.schema_json"],
+    [{ schemaJson: '{"properties": {"a": {"__proto__": {}}}}' }, "kind.schema_json"],
+    [{ schemaJson: '{"type":"object","properties":{"a":{"pattern":"(?=x)"}}}' }, "kind.schema_json"],
+    [{ displayName: "" }, "kind.display_name"],
+    [{ rules: [{ id: "r", expression: "spec.percnt > 1.0", message: "m" }] }, "kind.rules[0].expression"],
+    [{ rules: [{ id: "r", expression: "spec.percent", message: "m" }] }, "kind.rules[0].expression"],
+    [{ rules: [{ id: "r", expression: "1 +", message: "m" }] }, "kind.rules[0].expression"],
+    [{ references: [{ path: "a[0]", kind: "stream" }] }, "kind.references[0].path"],
+    [{ references: [{ path: "a", kind: "nothing" }] }, "kind.references[0].kind"],
+  ];
+  for (const [change, field] of wrong) {
+    const error = await errorOf(create(ada, { ...flag, ...change }));
+    expect([error.code, error.reason, error.violations[0]?.field]).toEqual([
+      "INVALID_ARGUMENT",
+      "INVALID_KIND",
+      field,
+    ]);
+  }
+  expect((await errorOf(create(ada, { ...flag, ...wrong[5]?.[0] }))).message).toContain(
+    "did you mean percent",
+  );
+  expect(await refusalOf(ada.getKind({ name: "models/m/kinds/flag" }, options))).toBe(
+    "NOT_FOUND KIND_NOT_FOUND",
+  );
+  await create(ada, { ...flag, references: [{ path: "next[]", kind: "flag" }] });
+  expect(await refusalOf(create(ada, flag))).toBe("ALREADY_EXISTS KIND_EXISTS");
+});
+
+it("changes a kind while every entity of the head passes, and refuses it with each that would not", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const kind = await create(ada, flag);
+  await commit(registry, "m", { "flag/a": { percent: 10 }, "flag/b": { percent: 60 } });
+  const narrower = {
+    ...open(kind),
+    rules: [{ id: "range", expression: "spec.percent < 50.0", message: "below 50" }],
+  };
+  const error = await errorOf(ada.updateKind({ kind: narrower }, options));
+  expect([error.code, error.reason]).toEqual(["FAILED_PRECONDITION", "KIND_BREAKS_ENTITIES"]);
+  expect(error.preconditions.map(({ subject }) => subject)).toEqual(["models/m/entities/flag/b"]);
+  expect(await refusalOf(ada.updateKind({ kind: { ...open(kind), stream: true } }, options))).toBe(
+    "FAILED_PRECONDITION KIND_BREAKS_ENTITIES",
+  );
+  await commit(registry, "m", { "flag/b": null });
+  const changed = await ada.updateKind({ kind: narrower }, options);
+  expect(changed.etag).not.toBe(kind.etag);
+  expect(await refusalOf(ada.updateKind({ kind: narrower }, options))).toBe("ABORTED STALE_ETAG");
+  const query = await ada.getKind({ name: "models/m/kinds/query" }, options);
+  expect(await refusalOf(ada.updateKind({ kind: query }, options))).toBe("FAILED_PRECONDITION BUILT_IN");
+});
+
+it("counts open candidates when a kind changes: none can become a head that the kind forbids", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const kind = await create(ada, flag);
+  const candidate = await frozen(registry, "m", await draftOf(ada, "m", { "flag/b": { percent: 60 } }));
+  const narrower = {
+    ...open(kind),
+    rules: [{ id: "range", expression: "spec.percent < 50.0", message: "below 50" }],
+  };
+  expect(await refusalOf(ada.updateKind({ kind: narrower }, options))).toBe(
+    "FAILED_PRECONDITION KIND_BREAKS_ENTITIES",
+  );
+  await promoted(registry, "m", candidate);
+  expect(await refusalOf(ada.updateKind({ kind: narrower }, options))).toBe(
+    "FAILED_PRECONDITION KIND_BREAKS_ENTITIES",
+  );
+});
+
+it("finds references by a kind's new paths as soon as it has them", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const kind = await create(ada, { ...flag, references: [] });
+  await commit(registry, "m", { "stream/s": { schema: true }, "flag/a": { percent: 1, on: "s" } });
+  await commit(registry, "m", { "flag/b": { percent: 1, on: "s" } });
+  const deleting = () => draftOf(ada, "m", { "stream/s": null });
+  expect((await ada.validateDraft({ name: (await deleting()).name }, options)).findings).toEqual([]);
+  await ada.updateKind({ kind: { ...open(kind), references: [{ path: "on", kind: "stream" }] } }, options);
+  const { findings } = await ada.validateDraft({ name: (await deleting()).name }, options);
+  expect(findings.map(({ reason, message }) => [reason, message])).toEqual([
+    ["DELETE_OF_REFERENCED", "stream/s is deleted, but still referred to by flag/a, flag/b"],
+  ]);
+});
