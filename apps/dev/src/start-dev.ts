@@ -16,6 +16,7 @@ import { CommitService } from "@greco/contracts/greco/commit/v1/commit";
 import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor";
 import { IngressService } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
+import type { ConductorDependencies } from "@greco/conductor-kit";
 import type { LaneStore, Log } from "@greco/ports";
 import { type Client, createClient } from "@greco/sdk";
 import { createLog, type LogLevel, systemClock, systemIds } from "@greco/service-kit";
@@ -29,6 +30,8 @@ export type DevOptions = {
   readonly portBase?: number | undefined;
   readonly logLevel?: LogLevel;
   readonly runtimeThreads?: number;
+  /** Leases of the data plane's writers; shorter ones make takeovers quicker. */
+  readonly leaseMs?: number;
 };
 
 export type DevClients = {
@@ -49,6 +52,10 @@ export interface Dev extends AsyncDisposable {
   readonly tokenDir: string;
   readonly laneStore: LaneStore;
   clients(person: Person): DevClients;
+  /** What a conductor of this name may call: for conductors of one's own, and for tests. */
+  asConductor(name: string): Promise<Client<typeof ConductorService>>;
+  /** For a conductor of one's own in this process. */
+  conductorParts(name: string): Promise<ConductorDependencies>;
   /** What to try next, for a model. */
   hints(model: string): string[];
 }
@@ -106,19 +113,29 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
     ),
   );
   const data = { laneStore: stores.lanes, bindingStore: stores.bindings, wake: stores.wake };
-  for (const [name, start] of Object.entries(CONDUCTORS)) {
+  const conductorParts = async (name: string): Promise<ConductorDependencies> => {
     const token = await identities.conductor(name);
-    const parts = {
+    return {
       ...basics,
       ...data,
       controlLog: stores.controlLog,
       coordinator: client(ConductorService, coordinator.address, token),
       registry: client(RegistryService, registry.address, token),
     };
-    starting.use(await start(parts, {}, signal));
+  };
+  const limits = options.leaseMs === undefined ? {} : { writerLeaseMs: options.leaseMs };
+  for (const [name, start] of Object.entries(CONDUCTORS)) {
+    // One of them folds the bindings for all (cold boot).
+    const writesSnapshots = name === "conductor-streams";
+    starting.use(await start(await conductorParts(name), { limits, writesSnapshots }, signal));
   }
+  const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
   const ingress = starting.use(
-    await startIngress({ ...basics, ...data, authority }, { listen: listen(2), connect: listen(12) }, signal),
+    await startIngress(
+      { ...basics, ...data, authority },
+      { listen: listen(2), connect: listen(12), operators: ["releaser", "admin"], ...lease },
+      signal,
+    ),
   );
   const functionHost = starting.use(
     await createWorkerFunctionHost({
@@ -127,7 +144,9 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
       log,
     }),
   );
-  starting.use(await startRuntime({ ...basics, ...data, functionHost }, { listen: listen(3) }, signal));
+  starting.use(
+    await startRuntime({ ...basics, ...data, functionHost }, { listen: listen(3), ...lease }, signal),
+  );
 
   const addresses = {
     registry: registry.address,
@@ -161,6 +180,9 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
     tokenDir,
     laneStore: stores.lanes,
     clients: clientsOf,
+    conductorParts,
+    asConductor: async (name) =>
+      client(ConductorService, addresses.coordinator, await identities.conductor(name)),
     hints: (model) => hints(dir, model),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

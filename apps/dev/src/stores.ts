@@ -29,9 +29,9 @@ export async function openStores(
   const at = (name: string) => ({ path: join(dir, `${name}.sqlite`), clock });
   return {
     cp: stack.use(await openEmbeddedCpStore(at("control"), signal)),
-    controlLog: stack.use(await openEmbeddedControlLog(at("control-log"), signal)),
-    lanes: stack.use(await openEmbeddedLaneStore(at("lanes"), signal)),
-    bindings: stack.use(await openEmbeddedBindingStore(at("bindings"), signal)),
+    controlLog: stack.use(await openEmbeddedControlLog(at("control-log"))),
+    lanes: stack.use(await openEmbeddedLaneStore(at("lanes"))),
+    bindings: stack.use(await openEmbeddedBindingStore(at("bindings"))),
     wake: stack.use(createEmbeddedWake()),
   };
 }
