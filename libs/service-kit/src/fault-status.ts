@@ -17,7 +17,7 @@ import { StatusSchema } from "@greco/contracts/google/rpc/status";
 import { Metadata } from "@grpc/grpc-js";
 import { InvalidIdError } from "@greco/domain/model";
 import { CompactedError, StoreLimitError, StoreUnavailableError, StoreUnknownError } from "@greco/ports";
-import { Fault, fault, type FaultKind } from "./fault.ts";
+import { Fault, fault, type FaultKind, type FieldViolation, type PreconditionViolation } from "./fault.ts";
 
 export const ERROR_DOMAIN = "greco.dev";
 export const STATUS_DETAILS_KEY = "grpc-status-details-bin";
@@ -136,6 +136,41 @@ export function statusOf(given: Fault): { code: number; details: string; metadat
   );
   return { code, details: message, metadata };
 }
+
+/** What a call of another service failed with: the SDK's GrecoError has this shape. */
+export type WireError = {
+  readonly code: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly violations: readonly FieldViolation[];
+  readonly preconditions: readonly PreconditionViolation[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly retryAfterMs: number | undefined;
+};
+
+/**
+ * For a service that answers with what another one said to it. That service's refusal of *our* token is not the
+ * caller's fault, and becomes an internal one.
+ */
+export function passOn(error: WireError): Fault {
+  const kind = kindsByCode.get(error.code) ?? "internal";
+  if (kind === "internal" || kind === "unauthenticated" || kind === "denied") return fault.internal(error);
+  const { reason, message, violations, preconditions, metadata, retryAfterMs } = error;
+  return new Fault(kind, reason === "" ? "UPSTREAM" : reason, message, {
+    violations,
+    preconditions,
+    metadata,
+    cause: error,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+const kindsByCode = new Map<string, FaultKind>(
+  (Object.entries(codes) as [FaultKind, Code][]).flatMap(([kind, code]) => {
+    const name = Object.entries(Code).find(([, each]) => each === code)?.[0];
+    return name === undefined ? [] : [[name, kind]];
+  }),
+);
 
 /**
  * Whatever was thrown, as a fault; what nobody foresaw is an internal one. An abort of the call itself is told

@@ -15,7 +15,8 @@ export { createFailpoints, failpoint, FailpointError } from "./failpoint.ts";
 export type { Failpoint, FailpointAction } from "./failpoint.ts";
 export { Fault, fault } from "./fault.ts";
 export type { FaultDetails, FaultKind, FieldViolation, PreconditionViolation } from "./fault.ts";
-export { codeOf, toFault } from "./fault-status.ts";
+export { codeOf, passOn, toFault } from "./fault-status.ts";
+export type { WireError } from "./fault-status.ts";
 export { implement, methodName } from "./handlers.ts";
 export type {
   BidiHandler,

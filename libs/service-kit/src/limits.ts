@@ -4,6 +4,7 @@ export type ServerLimits = {
   readonly drainMs: number;
   readonly streamDrainMs: number;
   readonly concurrentStreamsMax: number;
+  readonly keepaliveMs: number;
 };
 
 export const SERVER_LIMITS: ServerLimits = {
@@ -15,4 +16,6 @@ export const SERVER_LIMITS: ServerLimits = {
   streamDrainMs: 1_000,
   /** A connection: more than any program has watches, less than would starve the others. */
   concurrentStreamsMax: 4_096,
+  /** A peer that vanished without a word holds its watches for no longer than this and a half. */
+  keepaliveMs: 30_000,
 };

@@ -73,6 +73,8 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     "grpc.max_receive_message_length": limits.messageBytesMax,
     "grpc.max_send_message_length": limits.messageBytesMax,
     "grpc.max_concurrent_streams": limits.concurrentStreamsMax,
+    "grpc.keepalive_time_ms": limits.keepaliveMs,
+    "grpc.keepalive_timeout_ms": limits.keepaliveMs / 2,
     interceptors: [explainOwnAnswers(limits)],
   });
   const paths: string[] = [];
