@@ -1,1 +1,11 @@
-export {};
+export type { ColdBoot } from "./cold-boot.ts";
+export type { Duty, DutyAt } from "./duty.ts";
+export type { RuntimeLimits } from "./limits.ts";
+export { RUNTIME_LIMITS } from "./limits.ts";
+export type { Executor } from "./program-pool.ts";
+export type { QueryReads } from "./query-catalog.ts";
+export { readsOfQuery } from "./query-catalog.ts";
+export { runLanes } from "./run-lanes.ts";
+export type { LaneRunner, RunLanesOptions, RunnerStatus } from "./run-lanes.ts";
+export type { UnitStatus } from "./unit.ts";
+export type { Failpoint, RuntimeCounts } from "./unit-world.ts";

@@ -21,6 +21,8 @@ export type RuntimeLimits = {
   /** First pause before another attempt; doubles with each. */
   readonly retryMs: number;
   readonly retryMaxMs: number;
+  /** How often a lane is looked at when nothing wakes; with many idle lanes, what a runtime asks of the store. */
+  readonly pollMs: number;
   /** How often a held lane asks again for what it lacks (I12). */
   readonly holdRetryMs: number;
   /** How long a checkpoint may be behind: what a takeover does again of inputs without output. */
@@ -53,6 +55,7 @@ export const RUNTIME_LIMITS: RuntimeLimits = {
   outputEntries: 1_000,
   retryMs: 100,
   retryMaxMs: 10_000,
+  pollMs: 200,
   holdRetryMs: 500,
   checkpointMs: 1_000,
   ordersMs: 1_000,

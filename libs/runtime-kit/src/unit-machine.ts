@@ -297,7 +297,7 @@ export class UnitMachine {
       const step = this.#open(target);
       return step === "wait" ? undefined : step;
     }
-    const bytes = entries.reduce((sum, each) => sum + each.payload.byteLength, 0);
+    const bytes = entries.reduce((sum, each) => sum + each.payload.byteLength + each.key.length, 0);
     if (this.#mustWait(target, entry.seq) || !room(target, entries.length, bytes)) return undefined;
     this.#issue(lane, entry.seq);
     const ticket = this.#positions.issue(entry.seq, entry.epoch, 1);

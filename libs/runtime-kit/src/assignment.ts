@@ -1,0 +1,73 @@
+/**
+ * Which units this runtime takes, leaves and gives up. Every runtime comes to the same owner for each unit, by
+ * rendezvous hashing over the live members, so that nobody has to divide the work; when a member comes or goes, only
+ * its share moves.
+ */
+import type { LaneId } from "@greco/domain/lane";
+import type { EntityIdentity } from "@greco/domain/model";
+import type { Claim } from "@greco/ports";
+import type { RuntimeLimits } from "./limits.ts";
+
+/** What is known of a unit that has work to do. */
+export type UnitView = {
+  readonly query: EntityIdentity;
+  readonly lane: LaneId;
+  readonly claim: Claim | undefined;
+  /** Nobody's lease stands in the way: never claimed, given up, or its writer's lanes are sealed. */
+  readonly free: boolean;
+  /** For how long it was seen to be free. */
+  readonly freeMs: number;
+  /** The lanes that this one continues are done for the query. */
+  readonly ready: boolean;
+  /** For how long this runtime has had it; undefined: it has not. */
+  readonly heldMs: number | undefined;
+};
+
+export type Assignment = { readonly take: readonly UnitView[]; readonly giveUp: readonly UnitView[] };
+
+export type AssignmentOptions = Pick<RuntimeLimits, "claimsAScan" | "movesAScan" | "holdMinMs"> & {
+  readonly me: string;
+  readonly live: readonly string[];
+  /** A unit that its owner leaves lying for so long is anybody's. */
+  readonly graceMs: number;
+};
+
+export function assign(units: readonly UnitView[], options: AssignmentOptions): Assignment {
+  const { me, live, graceMs, claimsAScan, movesAScan, holdMinMs } = options;
+  const take: UnitView[] = [];
+  const giveUp: UnitView[] = [];
+  for (const unit of units) {
+    const mine = ownerOf(unit, live) === me;
+    if (unit.heldMs !== undefined) {
+      if (!mine && unit.heldMs >= holdMinMs && giveUp.length < movesAScan) giveUp.push(unit);
+    } else if (unit.free && unit.ready && take.length < claimsAScan && (mine || unit.freeMs >= graceMs))
+      take.push(unit);
+  }
+  return { take, giveUp };
+}
+
+/** The member with the highest hash for this unit. */
+export function ownerOf(
+  { query, lane }: Pick<UnitView, "query" | "lane">,
+  live: readonly string[],
+): string | undefined {
+  let owner: string | undefined;
+  let best = -1;
+  for (const member of live) {
+    const weight = hash(`${member}\n${query}\n${lane}`);
+    if (weight > best || (weight === best && owner !== undefined && member < owner)) {
+      owner = member;
+      best = weight;
+    }
+  }
+  return owner;
+}
+
+/** FNV-1a with a final mix (murmur3's): short texts that differ little get weights that differ much. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}
