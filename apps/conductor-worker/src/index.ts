@@ -1,1 +1,2 @@
-export {};
+export { workerConductor } from "./conductor.ts";
+export { startConductorWorker } from "./start.ts";

@@ -1,0 +1,77 @@
+/**
+ * Kind `query`, on the runtime's own worker threads. It vetoes what cannot run on the streams and tables as
+ * they would be, whatever of them changes. Its region is the binding store: runtimes load programs by the
+ * bindings, so there is nothing to release, and nothing to undo or retire beyond them.
+ */
+import type { Affected, Conductor, ModelView, Plan, PlanStep } from "@greco/conductor-kit";
+import { parseEntityIdentity, type EntityKey } from "@greco/domain/model";
+import type { QueryContent } from "@greco/domain/epoch";
+import { findingsOf } from "./check.ts";
+import { PREPARE_MS } from "./limits.ts";
+import { contentOf, runsHere, specOf, streamKey, tableKey } from "./query.ts";
+
+const nameOf = ({ identity }: Affected): string => parseEntityIdentity(identity).name;
+
+/** As it would be, or, when it is deleted, as it was. */
+const isMine = (each: Affected): boolean => {
+  const entity = each.after ?? each.before;
+  return entity !== undefined && runsHere(entity.spec);
+};
+
+export const workerConductor: Conductor = {
+  name: "conductor-worker",
+  kinds: ["query"],
+  watches: ["stream", "table"],
+
+  review({ affected, before, after }) {
+    const mine = affected.filter(isMine);
+    const findings = mine.flatMap((each) => findingsOf(each, before, after));
+    if (findings.length > 0) return Promise.resolve({ vote: "veto", findings });
+    const steps = mine.flatMap((each) => stepsOf(each, before, after));
+    const plan: Plan = { steps, prepareTimeMs: PREPARE_MS, cost: "" };
+    return Promise.resolve({ vote: "accept", claims: mine.map((each) => each.key), plan });
+  },
+
+  /** What runs as before is not published again: the kit compares the contents. */
+  prepare({ claimed, after }) {
+    return Promise.resolve(
+      claimed.flatMap((each) =>
+        each.after === undefined
+          ? []
+          : [{ entity: each.identity, content: contentOf(nameOf(each), each.after.spec, after) }],
+      ),
+    );
+  },
+
+  release: () => Promise.resolve(),
+  undo: () => Promise.resolve(),
+  retire: () => Promise.resolve(),
+
+  inputsOf: (content) => [streamKey((JSON.parse(content) as QueryContent).from)],
+};
+
+function stepsOf(each: Affected, before: ModelView, after: ModelView): readonly PlanStep[] {
+  const object = `program ${parseEntityIdentity(each.identity).name}@${parseEntityIdentity(each.identity).createdVersion}`;
+  const step = { object, entity: each.key };
+  if (each.change === "create") {
+    const { from, to } = specOf(each.after?.spec);
+    return [{ ...step, action: "create", risk: "low", note: `${from} → ${to}, from its marker on` }];
+  }
+  if (each.change === "delete") {
+    const { from } = specOf(each.before?.spec);
+    return [{ ...step, action: "delete", risk: "medium", note: `messages of ${from} go no further by it` }];
+  }
+  if (each.before === undefined || each.after === undefined) return [];
+  const name = nameOf(each);
+  const differs = contentOf(name, each.before.spec, before) !== contentOf(name, each.after.spec, after);
+  const tables = changedTables(each.after.spec, before, after);
+  if (!differs && tables.length === 0) return [];
+  const because = tables.length === 0 ? "" : `with the changed ${tables.join(", ")}`;
+  const note = differs && each.change === "none" ? "with the changed schemas that it sees" : because;
+  return [{ ...step, action: "update", risk: "medium", note }];
+}
+
+function changedTables(spec: unknown, before: ModelView, after: ModelView): readonly EntityKey[] {
+  const keys = (specOf(spec).tables ?? []).map(tableKey);
+  return keys.filter((key) => before.get(key)?.specJson !== after.get(key)?.specJson);
+}

@@ -1,0 +1,16 @@
+import {
+  startConductor,
+  type ConductorDependencies,
+  type ConductorOptions,
+  type RunningConductor,
+} from "@greco/conductor-kit";
+import { workerConductor } from "./conductor.ts";
+
+/** Runs until the signal aborts or it is disposed. */
+export function startConductorWorker(
+  dependencies: ConductorDependencies,
+  options: ConductorOptions,
+  signal: AbortSignal,
+): Promise<RunningConductor> {
+  return startConductor(workerConductor, dependencies, options, signal);
+}
