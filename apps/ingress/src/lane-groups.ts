@@ -1,0 +1,193 @@
+/**
+ * The lanes that this ingress writes of one stream: groups of `lanes` lanes each, opened together on the first publish,
+ * rolled over together when one of them closes (R5, R8) or when the stream's lanes or retention change (R3).
+ *
+ * G1. A message goes to an open lane of the stream's identity, of a writer whose lease is not lost.
+ * G2. Lane i of a group that continues another names lane i of that one as its predecessor, so a key's messages, which
+ *     stay in lane i, are read in their order.
+ */
+import type { StreamContent } from "@greco/domain/epoch";
+import type { LaneInfo } from "@greco/domain/lane";
+import type { EntityIdentity } from "@greco/domain/model";
+import { parseEntityIdentity } from "@greco/domain/model";
+import type { LaneWriter, LedgerFollower, OpenLane } from "@greco/lane-kit";
+import { LaneEndedError } from "@greco/lane-kit";
+import type { Ids, Log } from "@greco/ports";
+import { untilAborted } from "./waiting.ts";
+
+export type LaneGroup = {
+  readonly id: string;
+  readonly writer: LaneWriter;
+  readonly lanes: readonly OpenLane[];
+  readonly retentionMs: number | undefined;
+};
+
+export type GroupShape = Pick<StreamContent, "lanes" | "retentionMs">;
+
+export type LaneGroupsOptions = {
+  readonly stream: EntityIdentity;
+  readonly ledger: LedgerFollower;
+  readonly ids: Ids;
+  readonly log: Log;
+  /** The writer of now, or the next one. */
+  readonly writer: () => Promise<LaneWriter>;
+  /** What the stream says at the newest epoch. */
+  readonly shape: () => Promise<GroupShape>;
+};
+
+/** Continuations that are remembered; a producer whose group is forgotten names its lane and is looked up (R5). */
+const SUCCESSORS_MAX = 256;
+
+/** The stream is not in force any more: there are no lanes to be had. */
+export class StreamGoneError extends Error {
+  override name = "StreamGoneError";
+}
+
+export const isOpen = (group: LaneGroup): boolean =>
+  !group.writer.lost.aborted && group.lanes.every((lane) => !lane.closed.aborted);
+
+const laneIds = (group: LaneGroup): LaneInfo["id"][] => group.lanes.map((lane) => lane.id);
+
+export class LaneGroups {
+  readonly stream: EntityIdentity;
+  readonly #options: LaneGroupsOptions;
+  readonly #open = new Set<LaneGroup>();
+  /** By the id of the group that is continued. */
+  readonly #successors = new Map<string, LaneGroup>();
+  readonly #opening = new Map<string, Promise<LaneGroup>>();
+  #current: LaneGroup | undefined;
+  #reshape = false;
+
+  constructor(options: LaneGroupsOptions) {
+    this.#options = options;
+    this.stream = options.stream;
+  }
+
+  /** Groups that are open. */
+  open(): readonly LaneGroup[] {
+    return [...this.#open];
+  }
+
+  /** The open group that has this lane. */
+  find(lane: string): LaneGroup | undefined {
+    return this.open().find((group) => group.lanes.some(({ id }) => id === lane));
+  }
+
+  /** The stream's binding has changed: the next publish looks whether its lanes still fit. */
+  reconsider(): void {
+    this.#reshape = true;
+  }
+
+  /** Where new messages go. `StreamGoneError`. */
+  async current(signal: AbortSignal): Promise<LaneGroup> {
+    const group = this.#current;
+    if (group !== undefined && isOpen(group) && !this.#reshape) return group;
+    return untilAborted(
+      this.#shared("current", () => this.#renew()),
+      signal,
+    );
+  }
+
+  /** The open group that continues a closed one; `lanes`: its lanes, by index. */
+  async successor(id: string, lanes: readonly LaneInfo["id"][], signal: AbortSignal): Promise<LaneGroup> {
+    return untilAborted(this.#successor(id, lanes), signal);
+  }
+
+  async #successor(id: string, lanes: readonly LaneInfo["id"][]): Promise<LaneGroup> {
+    const known = this.#successors.get(id);
+    if (known === undefined) return this.#shared(id, () => this.#continue(id, lanes));
+    return isOpen(known) ? known : this.#successor(known.id, laneIds(known));
+  }
+
+  /** Begun once for all who wait, whoever of them gives up. */
+  async #shared(key: string, open: () => Promise<LaneGroup>): Promise<LaneGroup> {
+    let opening = this.#opening.get(key);
+    if (opening === undefined) {
+      opening = open().finally(() => this.#opening.delete(key));
+      this.#opening.set(key, opening);
+    }
+    return opening;
+  }
+
+  async #renew(): Promise<LaneGroup> {
+    this.#reshape = false;
+    const before = this.#current;
+    const shape = await this.#options.shape();
+    const fits = before?.lanes.length === shape.lanes && before.retentionMs === shape.retentionMs;
+    if (before !== undefined && isOpen(before) && fits) return before;
+    // G2: of a lost writer's lanes nobody knows the end yet; what goes on without a producer's id does not wait for it.
+    const continues =
+      before !== undefined && !before.writer.lost.aborted && before.lanes.length === shape.lanes;
+    const group = continues
+      ? await this.#successor(before.id, laneIds(before))
+      : await this.#openGroup(shape, []);
+    this.#current = group;
+    if (before !== undefined && before !== group) this.#end(before);
+    return group;
+  }
+
+  async #continue(id: string, lanes: readonly LaneInfo["id"][]): Promise<LaneGroup> {
+    const { retentionMs } = await this.#options.shape();
+    const shape = { lanes: lanes.length, ...(retentionMs === undefined ? {} : { retentionMs }) };
+    const group = await this.#openGroup(shape, lanes);
+    this.#successors.set(id, group);
+    for (const oldest of this.#successors.keys()) {
+      if (this.#successors.size <= SUCCESSORS_MAX) break;
+      this.#successors.delete(oldest);
+    }
+    if (this.#current === undefined || !isOpen(this.#current)) this.#current = group;
+    return group;
+  }
+
+  async #openGroup(shape: GroupShape, predecessors: readonly LaneInfo["id"][]): Promise<LaneGroup> {
+    const { ids, ledger, log, writer: writerOf } = this.#options;
+    const writer = await writerOf();
+    const id = ids.next();
+    const { retentionMs } = shape;
+    const lanes = await Promise.all(
+      Array.from({ length: shape.lanes }, (_, index) => {
+        const predecessor = predecessors[index];
+        return writer.openLane(
+          {
+            stream: this.stream,
+            group: { id, index, size: shape.lanes },
+            ...(retentionMs === undefined ? {} : { retentionMs }),
+            ...(predecessor === undefined ? {} : { predecessor }),
+          },
+          writer.lost,
+        );
+      }),
+    );
+    const group: LaneGroup = { id, writer, lanes, retentionMs };
+    const { key } = parseEntityIdentity(this.stream);
+    const gone = lanes.some((lane) => ledger.index.identityAt(lane.epoch, key) !== this.stream);
+    if (gone) {
+      this.#end(group);
+      throw new StreamGoneError(`${this.stream} is not in force any more`);
+    }
+    this.#open.add(group);
+    for (const lane of lanes) this.#watch(group, lane.closed);
+    log.info("lanes.opened", { model: ledger.model, stream: this.stream, group: id, lanes: shape.lanes });
+    return group;
+  }
+
+  /** One lane closed: the others end with it, so that a producer finds all of its messages in closed lanes (R5). */
+  #watch(group: LaneGroup, closed: AbortSignal): void {
+    const close = (): void => {
+      this.#open.delete(group);
+      if (closed.reason instanceof LaneEndedError) this.#end(group);
+    };
+    if (closed.aborted) close();
+    else closed.addEventListener("abort", close, { once: true });
+  }
+
+  #end(group: LaneGroup): void {
+    const { log, ledger } = this.#options;
+    for (const lane of group.lanes) {
+      lane.end(group.writer.lost).catch((error: unknown) => {
+        if (!group.writer.lost.aborted)
+          log.warn("lane.unended", { model: ledger.model, lane: lane.id, error });
+      });
+    }
+  }
+}
