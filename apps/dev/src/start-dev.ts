@@ -138,7 +138,7 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
     ),
   );
   const functionHost = starting.use(
-    await createWorkerFunctionHost({
+    createWorkerFunctionHost({
       threads: options.runtimeThreads ?? RUNTIME_THREADS,
       clock: systemClock,
       log,
