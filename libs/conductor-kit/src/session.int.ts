@@ -331,7 +331,7 @@ describe("time", () => {
     const p1 = control.propose("p1", { changes: { "thing/a": { n: 2 } } });
     await control.review(p1);
     await heard("p1.review");
-    const noTime = { seconds: 0n };
+    const noTime = { seconds: 0n, nanos: 1 };
     await control.prepare(p1, noTime);
     slow.resolve();
     expect(answerCase(await heard("p1.prepare"))).toEqual(["failed"]);

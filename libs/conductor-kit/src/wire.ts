@@ -20,12 +20,13 @@ import type { StoredAccept, StoredRef } from "./journal.ts";
 import type { AnswerBody, Told } from "./machine.ts";
 import type { ViewChange } from "./view.ts";
 
-/** A duration of at least a millisecond; undefined: none was named. */
+/** Undefined: none was named. */
 export function toMs(
   duration: { readonly seconds: bigint; readonly nanos: number } | undefined,
 ): number | undefined {
   if (duration === undefined) return undefined;
-  return Math.max(1, Number(duration.seconds) * 1000 + Math.floor(duration.nanos / 1_000_000));
+  const ms = Number(duration.seconds) * 1000 + duration.nanos / 1_000_000;
+  return ms > 0 ? Math.ceil(ms) : undefined;
 }
 
 const toDuration = (ms: number): { seconds: bigint; nanos: number } => ({

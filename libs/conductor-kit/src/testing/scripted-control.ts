@@ -191,7 +191,7 @@ export class ScriptedControl implements AsyncDisposable {
     return this.announce(`${id}.review`, ["c"], { case: "review", value: { candidate, changes, ...more } });
   }
 
-  prepare({ id, candidate }: Proposal, remaining?: { seconds: bigint }) {
+  prepare({ id, candidate }: Proposal, remaining?: { seconds: bigint; nanos: number }) {
     const value = remaining === undefined ? { candidate } : { candidate, remaining };
     return this.announce(`${id}.prepare`, ["c"], { case: "prepare", value });
   }
