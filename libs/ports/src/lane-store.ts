@@ -93,7 +93,7 @@ export interface LaneStore extends AsyncDisposable {
   read(model: ModelId, lane: LaneId, fromSeq: Seq, limit: number, signal: AbortSignal): Promise<LaneRead>;
   /** The last seq before the first gap, strongly read (seal). 0: none. */
   tail(model: ModelId, lane: LaneId, signal: AbortSignal): Promise<Seq>;
-  /** The lane's newest entries, newest first, at or below `atMost`. */
+  /** The lane's newest retained entries, newest first, at or below `atMost`, gaps or not. */
   readBackwards(
     model: ModelId,
     lane: LaneId,

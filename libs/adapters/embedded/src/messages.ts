@@ -87,8 +87,10 @@ export function readFrom(database: Database, row: LaneRow, id: LaneId, fromSeq: 
 
 export function readBack(database: Database, row: LaneRow, atMost: Seq, limit: number): Entry[] {
   const rows = database
-    .prepare(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE lane = ? AND seq <= ? ORDER BY seq DESC LIMIT ?`)
-    .all(row.number, atMost, limit);
+    .prepare(
+      `SELECT ${MESSAGE_COLUMNS} FROM message WHERE lane = ? AND seq >= ? AND seq <= ? ORDER BY seq DESC LIMIT ?`,
+    )
+    .all(row.number, row.firstRetained, atMost, limit);
   return (rows as unknown as MessageRow[]).map(toEntry);
 }
 

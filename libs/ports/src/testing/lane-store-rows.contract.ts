@@ -214,6 +214,8 @@ export function rowTests(setup: Setup<LaneStore>): void {
     // A repeat that was long under way brings nothing back.
     await append(store, data(2), data(3));
     expect([await store.tail(model, lane, noAbort), await seqsFrom(store, 4)]).toEqual([3, []]);
+    expect(await store.readBackwards(model, lane, at(9), 9, noAbort)).toEqual([]);
+    expect(await store.trim(model, lane, at(4), noAbort)).toBe(0);
     await append(store, data(4));
     expect([await store.tail(model, lane, noAbort), await seqsFrom(store, 4)]).toEqual([4, [4]]);
   });
