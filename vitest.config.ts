@@ -18,6 +18,8 @@ export default defineConfig({
           include: ["{apps,libs,tools}/**/*.spec.ts"],
           exclude: ignored,
           pool: "threads",
+          // A hung test must end; a slow machine must not decide one.
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
