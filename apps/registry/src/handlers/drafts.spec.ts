@@ -156,7 +156,7 @@ it("I15: refuses bad changes with the place of each, and none of the call's chan
     [{ entity }, "INVALID_FIELD", "changes[1].action"],
   ];
   for (const [change, reason, field] of cases) {
-    const error = await errorOf(ada.editDraft({ ...draft, changes: [good, change as typeof good] }, options));
+    const error = await errorOf(ada.editDraft({ ...draft, changes: [good, change] }, options));
     expect([error.code, error.reason, error.violations[0]?.field]).toEqual([
       "INVALID_ARGUMENT",
       reason,
