@@ -51,6 +51,8 @@ export class ScriptedControl implements AsyncDisposable {
   /** Throws what an answer is to be refused with. */
   refuse: (answer: AnswerCommandRequest) => void = () => undefined;
   head = 0;
+  /** Who is told. */
+  conductor = "c";
   readonly #rows = new Map<string, Row>();
   readonly #proposals = new Map<string, Proposal>();
   readonly #controlLog: ControlLog;
@@ -188,19 +190,25 @@ export class ScriptedControl implements AsyncDisposable {
     { id, candidate, changes }: Proposal,
     more: { wayBack?: boolean; planOnly?: boolean; join?: boolean } = {},
   ) {
-    return this.announce(`${id}.review`, ["c"], { case: "review", value: { candidate, changes, ...more } });
+    return this.announce(`${id}.review`, [this.conductor], {
+      case: "review",
+      value: { candidate, changes, ...more },
+    });
   }
 
   prepare({ id, candidate }: Proposal, remaining?: { seconds: bigint; nanos: number }) {
     const value = remaining === undefined ? { candidate } : { candidate, remaining };
-    return this.announce(`${id}.prepare`, ["c"], { case: "prepare", value });
+    return this.announce(`${id}.prepare`, [this.conductor], { case: "prepare", value });
   }
 
   settle({ id, digest }: Proposal, outcome: { committed: boolean; armed?: boolean; disarm?: boolean }) {
     const { committed, armed = false, disarm = false } = outcome;
     const version = BigInt(committed ? this.head : 0);
     const value = { candidate: id, digest, committed, version, armed };
-    return this.announce(`${id}.${disarm ? "disarm" : "settle"}`, ["c"], { case: "settle", value });
+    return this.announce(`${id}.${disarm ? "disarm" : "settle"}`, [this.conductor], {
+      case: "settle",
+      value,
+    });
   }
 
   /** As pieces of `pieceBytes`; every announcement has a message id of its own. */
