@@ -1,6 +1,7 @@
 export { inferSchema } from "./infer.ts";
 export { JsonError, parseJson } from "./json.ts";
 export type { JsonErrorReason, JsonLimits } from "./json.ts";
+export { nearestName } from "./nearest.ts";
 export { createRegExp, PatternError } from "./regexp.ts";
 export type { SafeRegExp } from "./regexp.ts";
 export { checkSchema } from "./schema-check.ts";
