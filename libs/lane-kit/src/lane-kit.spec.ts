@@ -100,10 +100,10 @@ async function run(seed: number) {
 
 it("I7 I8 R1 R2: what is acknowledged stays, in order, for every reader, whatever fails", async () => {
   let acknowledged = 0;
-  for (let seed = 1; seed <= 40; seed += 1) {
+  for (let seed = 1; seed <= 16; seed += 1) {
     const result = await run(seed);
     acknowledged += result.acknowledged;
     expect(result.problems, `seed ${seed}`).toEqual([]);
   }
-  expect(acknowledged).toBeGreaterThan(1000);
+  expect(acknowledged).toBeGreaterThan(400);
 }, 60_000);

@@ -256,7 +256,10 @@ class Writer implements LaneWriter, LaneOwner {
 
   #admit(epoch: Epoch): void {
     this.#prepared = epoch;
-    for (const lane of [...this.#lanes.values()]) if (lane.follows) this.#follow(lane);
+    const following = [...this.#lanes.values()].filter((lane) => lane.follows);
+    for (const lane of following) this.#follow(lane);
+    // Only when every lane has its marker: who closes one may be followed by its owner, who closes others with it.
+    for (const lane of following) this.#closeIfRemoved(lane);
   }
 
   #follow(lane: WriterLane): void {
@@ -266,13 +269,19 @@ class Writer implements LaneWriter, LaneOwner {
     for (const epoch of markers) {
       // Its fate is the lane's: whoever waits for the lane learns it there.
       lane.marker(epoch).catch(() => undefined);
-      const removed = index
-        .entry(epoch)
-        ?.bindings.some((each) => each.removed && each.entity === lane.info.stream);
-      // A stream that is removed, made again, is another one: its lanes end behind this marker.
-      if (removed === true) return this.#closeLane(lane.id, "its stream is removed");
+      if (this.#isRemoved(lane, epoch)) return;
     }
     lane.advance(current);
+  }
+
+  /** A stream that is removed, made again, is another one: its lanes end behind the marker that removes it. */
+  #closeIfRemoved(lane: WriterLane): void {
+    if (this.#isRemoved(lane, lane.epoch)) this.#closeLane(lane.id, "its stream is removed");
+  }
+
+  #isRemoved({ info }: WriterLane, epoch: Epoch): boolean {
+    const entry = this.ledger.index.entry(epoch);
+    return entry?.bindings.some((each) => each.removed && each.entity === info.stream) ?? false;
   }
 
   async #prepare(

@@ -7,11 +7,12 @@ import { IngressService } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import type { ChangedBinding, QueryContent, StreamContent } from "@greco/domain/epoch";
 import type { EntityIdentity, Epoch } from "@greco/domain/model";
 import { candidateId, epoch as toEpoch, modelId } from "@greco/domain/model";
+import type { Entry, WriterId } from "@greco/domain/lane";
 import { sha256 } from "@greco/lane-kit";
 import type { BindingStore, LaneStore, Log, Wake } from "@greco/ports";
 import { wakeTopics } from "@greco/ports";
 import type { Client } from "@greco/sdk";
-import { createClient } from "@greco/sdk";
+import { createClient, GrecoError } from "@greco/sdk";
 import { systemClock, systemIds } from "@greco/service-kit";
 import { trustingAuthority } from "@greco/service-kit/testing";
 import type { IngressDependencies, IngressOptions } from "../options.ts";
@@ -88,6 +89,44 @@ export class World implements AsyncDisposable {
     return this.#resources.use(createClient(IngressService, { address, token, deadlineMs: 15_000 }));
   }
 
+  /** An ingress that can die: from then on its stores answer nothing any more. */
+  async mortalIngress(): Promise<{
+    readonly client: Client<typeof IngressService>;
+    readonly kill: () => void;
+  }> {
+    const dead = new AbortController();
+    const laneStore = intercepted(this.laneStore, async (call, signal) => {
+      if (!dead.signal.aborted) return call();
+      await systemClock.sleep(1e9, signal);
+      throw signal.reason;
+    });
+    const { client } = await this.ingress({ name: "mortal" }, { laneStore });
+    return { client, kill: () => dead.abort() };
+  }
+
+  /** One whose appends land without an answer while they are held, and whose lease can be taken. */
+  async holdableIngress() {
+    let held = false;
+    const writers = new Set<WriterId>();
+    const laneStore: LaneStore = Object.assign(Object.create(this.laneStore) as LaneStore, {
+      createLease: (...args: Parameters<LaneStore["createLease"]>) => {
+        writers.add(args[1]);
+        return this.laneStore.createLease(...args);
+      },
+      append: async (...args: Parameters<LaneStore["append"]>) => {
+        await this.laneStore.append(...args);
+        if (held) await systemClock.sleep(1e9, args[2]);
+      },
+    });
+    const { client } = await this.ingress({ name: "holdable" }, { laneStore });
+    const lose = async (): Promise<void> => {
+      for (const writer of writers)
+        for (let count = (await this.laneStore.readLease(MODEL, writer, never))?.count ?? 1; ; count += 1)
+          if ((await this.laneStore.closeLease(MODEL, writer, count, never)).state !== "held") break;
+    };
+    return { client, lose, hold: (on: boolean) => void (held = on) };
+  }
+
   /** As conductors and coordinator do: bindings first, then the ledger. Content absent: removed. */
   async commit(changes: readonly Change[], scope?: readonly EntityIdentity[]): Promise<Epoch> {
     this.#epoch += 1;
@@ -130,4 +169,55 @@ export async function openWorld(): Promise<World> {
 
 export function flight(origin: string, delay: number) {
   return { payload: new TextEncoder().encode(JSON.stringify({ origin, delay })) };
+}
+
+export async function refusal(call: Promise<unknown>): Promise<GrecoError> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof GrecoError)) throw new Error(`not refused: ${String(error)}`);
+  return error;
+}
+
+/** Every call of the store, through `around`; a call's last argument is its signal. */
+function intercepted(
+  store: LaneStore,
+  around: (call: () => Promise<unknown>, signal: AbortSignal) => Promise<unknown>,
+): LaneStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name);
+      if (typeof method !== "function" || typeof name === "symbol") return method;
+      return (...args: unknown[]) =>
+        around(() => method.apply(target, args) as Promise<unknown>, args.at(-1) as AbortSignal);
+    },
+  });
+}
+
+/** No hint ever arrives. */
+export const deafWake: Wake = {
+  notify: () => undefined,
+  listen: () => () => undefined,
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};
+
+/** Looks until there is something, at most some seconds. */
+export async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
+  const untilMs = systemClock.monotonicMs() + 12_000;
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined) return seen;
+    if (systemClock.monotonicMs() > untilMs) throw new Error("it did not come");
+    await systemClock.sleep(20, never);
+  }
+}
+
+/** Every row of a stream's lanes, lane by lane. */
+export async function rowsOf(world: World, stream: EntityIdentity): Promise<readonly Entry[]> {
+  const lanes = await world.laneStore.listLanes(MODEL, { stream, includeFinished: true }, never);
+  const rows: Entry[] = [];
+  for (const { info, state } of lanes)
+    rows.push(...(await world.laneStore.read(MODEL, info.id, state.firstRetained, 1_000, never)).entries);
+  return rows;
 }
