@@ -238,11 +238,18 @@ describe("retire", () => {
     await world.lane("l", [marker(1, 3)]);
     const { lanes } = world.rig;
     const raise = lanes.raiseFloor.bind(lanes);
+    const listClaims = lanes.listClaims.bind(lanes);
+    let raised = false;
     let rollback: Proposal | undefined;
-    // Between the look and the delete, version 2 is to be restored, and its conductor says ready.
     lanes.raiseFloor = async (...args) => {
-      rollback ??= await world.ready("p3", { a: { n: 1 } }, { restoresVersion: 2 });
       await raise(...args);
+      raised = true;
+    };
+    // Between the last look and the delete, version 2 is to be restored, and its conductor says ready.
+    lanes.listClaims = async (...args) => {
+      const claims = await listClaims(...args);
+      if (raised) rollback ??= await world.ready("p3", { a: { n: 1 } }, { restoresVersion: 2 });
+      return claims;
     };
     await world.commit(await world.ready("p1", { a: { n: 1 }, b: { n: 1 } }));
     await world.commit(await world.ready("p2", { a: { n: 2 }, b: { n: 2 } }));
