@@ -58,11 +58,11 @@ export class World {
     return this.#signal;
   }
 
-  /** A writer of source lanes, as an ingress has one. */
-  source(name: string): Promise<LaneWriter> {
+  /** A writer of source lanes, as an ingress has one; it dies when `process` aborts. */
+  source(name: string, process?: AbortSignal): Promise<LaneWriter> {
     return openLaneWriter(
       { ...this.stores, log: this.log, model: MODEL, name, leaseMs: LEASE_MS },
-      this.#signal,
+      process === undefined ? this.#signal : AbortSignal.any([this.#signal, process]),
     );
   }
 
