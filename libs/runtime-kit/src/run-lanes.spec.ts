@@ -405,7 +405,7 @@ describe("several runtimes", () => {
     const { writer, lanes } = await someLanes(3);
     const first = await run(world.runtime("r1"));
     await clock.advance(1_000);
-    const second = await run(world.runtime("r2"));
+    await run(world.runtime("r2"));
     await feed(lanes, 20, 100);
     await first.kill();
     await feed(lanes, 20, 300, "n");
