@@ -1,8 +1,10 @@
 import { preparationOf, reviewOf, type Specs } from "@greco/conductor-kit/testing";
 import { describe, expect, it } from "vitest";
-import { tablesConductor } from "./conductor.ts";
+import { systemClock } from "@greco/service-kit";
+import { createTablesConductor } from "./conductor.ts";
 
 const { signal } = new AbortController();
+const tablesConductor = createTablesConductor({ clock: systemClock });
 const schema = {
   type: "object",
   required: ["band", "euros"],

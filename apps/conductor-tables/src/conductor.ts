@@ -2,8 +2,10 @@
  * Kind `table`: reference data that queries look up by key. Its region is the binding store alone, so there
  * is nothing to release, and nothing to undo or retire beyond the binding itself.
  */
-import type { Affected, Conductor, Plan, PlanStep } from "@greco/conductor-kit";
+import type { Affected, Conductor, Finding, NewBinding, Plan, PlanStep } from "@greco/conductor-kit";
 import { parseEntityIdentity } from "@greco/domain/model";
+import type { Clock } from "@greco/ports";
+import { CHARS_A_TURN, TABLE_CHARS_LEAST } from "./limits.ts";
 import { contentOf, findingsOf, specOf } from "./table.ts";
 
 const nameOf = ({ identity }: Affected): string => parseEntityIdentity(identity).name;
@@ -11,33 +13,54 @@ const nameOf = ({ identity }: Affected): string => parseEntityIdentity(identity)
 /** One durable write, with room for a slow store. */
 const PREPARE_MS = 1_000;
 
-export const tablesConductor: Conductor = {
-  name: "conductor-tables",
-  kinds: ["table"],
+export type TablesDependencies = { readonly clock: Clock };
 
-  review({ affected }) {
-    const findings = affected.flatMap((each) =>
-      each.after === undefined ? [] : findingsOf(each.key, nameOf(each), each.after.spec),
-    );
-    if (findings.length > 0) return Promise.resolve({ vote: "veto", findings });
-    const plan: Plan = { steps: affected.flatMap(stepsOf), prepareTimeMs: PREPARE_MS, cost: "" };
-    return Promise.resolve({ vote: "accept", claims: affected.map((each) => each.key), plan });
-  },
+export function createTablesConductor({ clock }: TablesDependencies): Conductor {
+  return {
+    name: "conductor-tables",
+    kinds: ["table"],
 
-  prepare({ claimed }) {
-    return Promise.resolve(
-      claimed.flatMap((each) =>
-        each.after === undefined
-          ? []
-          : [{ entity: each.identity, content: contentOf(nameOf(each), each.after.spec) }],
-      ),
-    );
-  },
+    async review({ affected }, signal) {
+      const findings: Finding[] = [];
+      await inTurns(affected, clock, signal, (each) => {
+        if (each.after !== undefined) findings.push(...findingsOf(each.key, nameOf(each), each.after.spec));
+      });
+      if (findings.length > 0) return { vote: "veto", findings };
+      const plan: Plan = { steps: affected.flatMap(stepsOf), prepareTimeMs: PREPARE_MS, cost: "" };
+      return { vote: "accept", claims: affected.map((each) => each.key), plan };
+    },
 
-  release: () => Promise.resolve(),
-  undo: () => Promise.resolve(),
-  retire: () => Promise.resolve(),
-};
+    async prepare({ claimed }, signal) {
+      const bindings: NewBinding[] = [];
+      await inTurns(claimed, clock, signal, (each) => {
+        if (each.after !== undefined)
+          bindings.push({ entity: each.identity, content: contentOf(nameOf(each), each.after.spec) });
+      });
+      return bindings;
+    },
+
+    release: () => Promise.resolve(),
+    undo: () => Promise.resolve(),
+    retire: () => Promise.resolve(),
+  };
+}
+
+/** A large table takes some ten milliseconds, as do many small ones; others of this process have work to do, too. */
+async function inTurns(
+  all: readonly Affected[],
+  clock: Clock,
+  signal: AbortSignal,
+  work: (each: Affected) => void,
+): Promise<void> {
+  let chars = 0;
+  for (const each of all) {
+    work(each);
+    chars += TABLE_CHARS_LEAST + (each.after?.specJson.length ?? 0);
+    if (chars < CHARS_A_TURN) continue;
+    chars = 0;
+    await clock.sleep(0, signal);
+  }
+}
 
 function stepsOf(each: Affected): readonly PlanStep[] {
   if (each.change === "none") return [];

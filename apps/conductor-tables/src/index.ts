@@ -1,2 +1,3 @@
 export { startConductorTables } from "./start.ts";
-export { tablesConductor } from "./conductor.ts";
+export { createTablesConductor } from "./conductor.ts";
+export type { TablesDependencies } from "./conductor.ts";

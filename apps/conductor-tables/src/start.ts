@@ -4,7 +4,7 @@ import {
   type ConductorOptions,
   type RunningConductor,
 } from "@greco/conductor-kit";
-import { tablesConductor } from "./conductor.ts";
+import { createTablesConductor } from "./conductor.ts";
 
 /** Runs until the signal aborts or it is disposed. */
 export function startConductorTables(
@@ -12,5 +12,5 @@ export function startConductorTables(
   options: ConductorOptions,
   signal: AbortSignal,
 ): Promise<RunningConductor> {
-  return startConductor(tablesConductor, dependencies, options, signal);
+  return startConductor(createTablesConductor(dependencies), dependencies, options, signal);
 }

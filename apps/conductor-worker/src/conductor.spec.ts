@@ -1,8 +1,10 @@
 import { preparationOf, reviewOf, type Specs } from "@greco/conductor-kit/testing";
 import { describe, expect, it } from "vitest";
-import { workerConductor } from "./conductor.ts";
+import { systemClock } from "@greco/service-kit";
+import { createWorkerConductor } from "./conductor.ts";
 
 const { signal } = new AbortController();
+const workerConductor = createWorkerConductor({ clock: systemClock });
 const object = (properties: object, required: string[] = [], more: object = {}) => ({
   schema: { type: "object", required, properties, ...more },
 });

@@ -3,11 +3,20 @@
  * they would be, whatever of them changes. Its region is the binding store: runtimes load programs by the
  * bindings, so there is nothing to release, and nothing to undo or retire beyond them.
  */
-import type { Affected, Conductor, ModelView, Plan, PlanStep } from "@greco/conductor-kit";
+import type {
+  Affected,
+  Conductor,
+  Finding,
+  ModelView,
+  NewBinding,
+  Plan,
+  PlanStep,
+} from "@greco/conductor-kit";
 import { parseEntityIdentity, type EntityKey } from "@greco/domain/model";
 import type { QueryContent } from "@greco/domain/epoch";
-import { findingsOf } from "./check.ts";
-import { PREPARE_MS } from "./limits.ts";
+import type { Clock } from "@greco/ports";
+import { QueryChecker } from "./check.ts";
+import { PREPARE_MS, QUERIES_A_TURN } from "./limits.ts";
 import { contentOf, runsHere, specOf, streamKey, tableKey } from "./query.ts";
 
 const nameOf = ({ identity }: Affected): string => parseEntityIdentity(identity).name;
@@ -18,37 +27,48 @@ const isMine = (each: Affected): boolean => {
   return entity !== undefined && runsHere(entity.spec);
 };
 
-export const workerConductor: Conductor = {
-  name: "conductor-worker",
-  kinds: ["query"],
-  watches: ["stream", "table"],
+export type WorkerDependencies = { readonly clock: Clock };
 
-  review({ affected, before, after }) {
-    const mine = affected.filter(isMine);
-    const findings = mine.flatMap((each) => findingsOf(each, before, after));
-    if (findings.length > 0) return Promise.resolve({ vote: "veto", findings });
-    const steps = mine.flatMap((each) => stepsOf(each, before, after));
-    const plan: Plan = { steps, prepareTimeMs: PREPARE_MS, cost: "" };
-    return Promise.resolve({ vote: "accept", claims: mine.map((each) => each.key), plan });
-  },
+export function createWorkerConductor({ clock }: WorkerDependencies): Conductor {
+  return {
+    name: "conductor-worker",
+    kinds: ["query"],
+    watches: ["stream", "table"],
 
-  /** What runs as before is not published again: the kit compares the contents. */
-  prepare({ claimed, after }) {
-    return Promise.resolve(
-      claimed.flatMap((each) =>
-        each.after === undefined
-          ? []
-          : [{ entity: each.identity, content: contentOf(nameOf(each), each.after.spec, after) }],
-      ),
-    );
-  },
+    async review({ affected, before, after }, signal) {
+      const mine = affected.filter(isMine);
+      const checker = new QueryChecker(before, after);
+      const findings: Finding[] = [];
+      const steps: PlanStep[] = [];
+      for (const [index, each] of mine.entries()) {
+        findings.push(...checker.findingsOf(each));
+        if (findings.length === 0) steps.push(...stepsOf(each, before, after));
+        // Others of this process have work to do, too.
+        if (index % QUERIES_A_TURN === QUERIES_A_TURN - 1) await clock.sleep(0, signal);
+      }
+      if (findings.length > 0) return { vote: "veto", findings };
+      const plan: Plan = { steps, prepareTimeMs: PREPARE_MS, cost: "" };
+      return { vote: "accept", claims: mine.map((each) => each.key), plan };
+    },
 
-  release: () => Promise.resolve(),
-  undo: () => Promise.resolve(),
-  retire: () => Promise.resolve(),
+    /** What runs as before is not published again: the kit compares the contents. */
+    async prepare({ claimed, after }, signal) {
+      const bindings: NewBinding[] = [];
+      for (const [index, each] of claimed.entries()) {
+        if (each.after !== undefined)
+          bindings.push({ entity: each.identity, content: contentOf(nameOf(each), each.after.spec, after) });
+        if (index % QUERIES_A_TURN === QUERIES_A_TURN - 1) await clock.sleep(0, signal);
+      }
+      return bindings;
+    },
 
-  inputsOf: (content) => [streamKey((JSON.parse(content) as QueryContent).from)],
-};
+    release: () => Promise.resolve(),
+    undo: () => Promise.resolve(),
+    retire: () => Promise.resolve(),
+
+    inputsOf: (content) => [streamKey((JSON.parse(content) as QueryContent).from)],
+  };
+}
 
 function stepsOf(each: Affected, before: ModelView, after: ModelView): readonly PlanStep[] {
   const object = `program ${parseEntityIdentity(each.identity).name}@${parseEntityIdentity(each.identity).createdVersion}`;

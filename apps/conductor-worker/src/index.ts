@@ -1,2 +1,3 @@
-export { workerConductor } from "./conductor.ts";
+export { createWorkerConductor } from "./conductor.ts";
+export type { WorkerDependencies } from "./conductor.ts";
 export { startConductorWorker } from "./start.ts";

@@ -30,14 +30,15 @@ export const runsHere = (spec: unknown): boolean => (specOf(spec).runtime ?? "wo
 export const streamKey = (name: string): EntityKey => entityKey("stream", name);
 export const tableKey = (name: string): EntityKey => entityKey("table", name);
 
-/** Schemas of what a query reads, as they are in `view`; `true` where the entity is missing. */
+/** A stream's or a table's schema, as it is in `view`; `true` where the entity is missing. */
+export const schemaOf = (view: ModelView, key: EntityKey): unknown =>
+  (view.get(key)?.spec as { readonly schema?: unknown } | undefined)?.schema ?? true;
+
 export function schemasOf({ from, to, tables = [] }: QuerySpec, view: ModelView) {
-  const schema = (key: EntityKey): unknown =>
-    (view.get(key)?.spec as { readonly schema?: unknown } | undefined)?.schema ?? true;
   return {
-    from: schema(streamKey(from)),
-    to: schema(streamKey(to)),
-    tables: Object.fromEntries(tables.map((name) => [name, schema(tableKey(name))])),
+    from: schemaOf(view, streamKey(from)),
+    to: schemaOf(view, streamKey(to)),
+    tables: Object.fromEntries(tables.map((name) => [name, schemaOf(view, tableKey(name))])),
   };
 }
 

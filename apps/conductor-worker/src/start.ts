@@ -4,7 +4,7 @@ import {
   type ConductorOptions,
   type RunningConductor,
 } from "@greco/conductor-kit";
-import { workerConductor } from "./conductor.ts";
+import { createWorkerConductor } from "./conductor.ts";
 
 /** Runs until the signal aborts or it is disposed. */
 export function startConductorWorker(
@@ -12,5 +12,5 @@ export function startConductorWorker(
   options: ConductorOptions,
   signal: AbortSignal,
 ): Promise<RunningConductor> {
-  return startConductor(workerConductor, dependencies, options, signal);
+  return startConductor(createWorkerConductor(dependencies), dependencies, options, signal);
 }

@@ -12,7 +12,8 @@ import type { CandidateId, EntityIdentity, EntityKey, ModelId } from "@greco/dom
 /** What is wrong, where, why, and what to do about it. */
 export type Finding = {
   readonly severity: "error" | "warning";
-  readonly entity: EntityKey;
+  /** Empty: the change set as a whole. */
+  readonly entity: EntityKey | "";
   /** Dot path into the spec: `select.payout`; empty: the entity as a whole. */
   readonly fieldPath: string;
   /** In the field's text, 1-based; absent: none. */

@@ -27,13 +27,16 @@ export type JournalFileOptions = {
   readonly model: ModelId;
   readonly conductor: ConductorId;
   readonly incarnation: number;
+  /** Records and characters behind the summary before the next one is written. */
   readonly compactAfter: number;
+  readonly compactAfterChars: number;
 };
 
 export class JournalFile {
   readonly #options: JournalFileOptions;
   #sequence = 0;
   #summaryAt = 0;
+  #charsBehind = 0;
   #state: JournalState = emptyJournal;
   /** Of the control log: everything before it was heard. */
   #position = 0;
@@ -62,14 +65,16 @@ export class JournalFile {
 
   /** Durable when it resolves. `FencedError`: another incarnation has taken over. */
   async append(entries: readonly JournalEntry[], position: number, signal: AbortSignal): Promise<void> {
-    const { bindingStore, model, conductor, incarnation, compactAfter } = this.#options;
+    const { bindingStore, model, conductor, incarnation } = this.#options;
     const records = entries.map((entry, index): JournalRecord => {
       const stored: Stored = { v: 1, position, entry };
       return { sequence: this.#sequence + 1 + index, json: JSON.stringify(stored) };
     });
     await bindingStore.appendJournal(model, conductor, incarnation, records, signal);
     for (const record of records) this.#take(record);
-    if (this.#sequence - this.#summaryAt >= compactAfter) await this.#compact(signal);
+    const { compactAfter, compactAfterChars } = this.#options;
+    const long = this.#sequence - this.#summaryAt >= compactAfter || this.#charsBehind >= compactAfterChars;
+    if (long) await this.#compact(signal);
   }
 
   #take(record: JournalRecord): void {
@@ -81,7 +86,11 @@ export class JournalFile {
     if ("summary" in stored) {
       this.#state = fromSummary(stored.summary);
       this.#summaryAt = record.sequence;
-    } else this.#state = fold(this.#state, stored.entry);
+      this.#charsBehind = 0;
+    } else {
+      this.#state = fold(this.#state, stored.entry);
+      this.#charsBehind += record.json.length;
+    }
     this.#sequence = record.sequence;
     this.#position = Math.max(this.#position, stored.position);
   }

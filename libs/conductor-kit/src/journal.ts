@@ -93,11 +93,12 @@ export type CandidateState =
       readonly unended: readonly number[];
     })
   | (Voted & { readonly phase: "undone" })
-  | (Begun & {
+  /** Decided: the vote is of no interest any more. */
+  | (Voted & {
       readonly phase: "released";
       readonly version: number;
       readonly armed: boolean;
-      readonly bindings: readonly StoredRef[];
+      readonly keeps: readonly string[];
     });
 
 export type JournalState = {
@@ -126,9 +127,9 @@ export function fold(state: JournalState, entry: JournalEntry): JournalState {
   const before = state.candidates.get(entry.candidate);
   const after = foldCandidate(before, entry);
   const candidates = new Map(state.candidates).set(entry.candidate, after);
-  if (entry.type !== "released" || after.phase !== "released") return { ...state, candidates };
+  if (entry.type !== "released") return { ...state, candidates };
   const uses = new Map(state.uses);
-  for (const each of after.bindings)
+  for (const each of before?.phase === "ready" ? before.bindings : [])
     if (each.uses !== undefined) uses.set(bindingObject(each.entity, entry.candidate), each.uses);
   return { head: Math.max(state.head, entry.version), candidates, uses };
 }
@@ -168,8 +169,8 @@ function foldCandidate(before: CandidateState | undefined, entry: OfCandidate): 
       return { phase: "undone", digest: before?.digest ?? "", base: before?.base ?? UNKNOWN_BASE };
     case "released": {
       const { version, armed } = entry;
-      const bindings = before?.phase === "ready" ? before.bindings : [];
-      return { ...begun(before, entry), phase: "released", version, armed, bindings };
+      const { digest, base, keeps } = begun(before, entry);
+      return { phase: "released", digest, base, version, armed, keeps };
     }
     case "disarmed":
       if (before?.phase !== "released") throw misplaced(before, entry);

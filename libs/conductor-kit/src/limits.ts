@@ -22,6 +22,8 @@ export type ConductorLimits = {
   readonly assemblyBytesMax: number;
   /** Journal entries behind the summary before the next one is written: bounds the start of a conductor. */
   readonly compactAfter: number;
+  /** The same by size: a few votes on very large change sets should not wait for many small ones. */
+  readonly compactAfterChars: number;
   /** Commits that arrive ahead of a missing one are kept up to this many; then a snapshot is taken. */
   readonly chainAheadMax: number;
   /** Bindings a call to the store: one page of a batch, far below what any store takes in one write. */
@@ -48,10 +50,11 @@ export const CONDUCTOR_LIMITS: ConductorLimits = {
   assembliesMax: 64,
   assemblyBytesMax: 256 * 1024 * 1024,
   compactAfter: 512,
+  compactAfterChars: 8 * 1024 * 1024,
   chainAheadMax: 64,
   bindingBatch: 500,
   planStepsMax: 1_000,
-  retireMs: 5_000,
+  retireMs: 10_000,
   writerLeaseMs: 5_000,
   snapshotEpochs: 64,
 };

@@ -153,7 +153,7 @@ function onReview(state: MachineState, event: Event<"review">): Step {
   if (known.digest !== event.digest) return ignore(state, event, "another digest than the first time");
   const vote = voteOf(known);
   return vote === undefined
-    ? ignore(state, event, `it is ${known.phase} (K2)`)
+    ? ignore(state, event, `it is decided: ${known.phase} (K2)`)
     : next(state, [], [answer(event, vote)]);
 }
 
@@ -290,8 +290,7 @@ function onStarted(state: MachineState): Step {
 
 function voteOf(known: CandidateState): AnswerBody | undefined {
   if (known.phase === "vetoed") return { type: "veto", findings: known.findings };
-  if (known.phase === "undoing" || known.phase === "undone") return undefined;
-  return { type: "accept", accept: known.accept };
+  return "accept" in known ? { type: "accept", accept: known.accept } : undefined;
 }
 
 const told = ({ commandId, candidate, digest }: Told): Told => ({ commandId, candidate, digest });

@@ -73,8 +73,8 @@ export class Member {
     const lease = await bindingStore.takeConductor(model, id, signal);
     const { incarnation } = lease;
     this.#lastIncarnation = incarnation;
-    const { compactAfter } = limits;
-    const file = { bindingStore, model, conductor: id, incarnation, compactAfter };
+    const { compactAfter, compactAfterChars } = limits;
+    const file = { bindingStore, model, conductor: id, incarnation, compactAfter, compactAfterChars };
     const journal = await JournalFile.open(file, signal);
     await using ledger = await followLedger(context, signal);
     const session = new Session(context, { lease, journal, ledger });

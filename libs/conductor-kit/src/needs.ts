@@ -2,7 +2,7 @@
  * What lanes still need of an epoch range, read from durable rows (R7, I13). Conservative: what cannot be
  * told is a need.
  */
-import type { Entry, LaneId } from "@greco/domain/lane";
+import type { Entry, LaneId, Seq } from "@greco/domain/lane";
 import { seq } from "@greco/domain/lane";
 import { parseEntityIdentity, type EntityIdentity, type EntityKey, type Epoch } from "@greco/domain/model";
 import {
@@ -16,16 +16,45 @@ import type { Claim, LaneRecord } from "@greco/ports";
 
 const PAGE = 200;
 
+type SeenRow = { readonly seq: Seq; readonly epoch: Epoch };
+
+/**
+ * Rows that were seen to be needed, by lane and range: as long as they are retained, nothing else need be read.
+ * So what a long retention keeps costs a listing of the lanes, and not a search in each.
+ */
+export class Seen {
+  readonly #rows = new Map<string, SeenRow>();
+
+  get(lane: LaneRecord, from: Epoch, below: Epoch): SeenRow | undefined {
+    const key = `${lane.info.id}\n${from}\n${below}`;
+    const row = this.#rows.get(key);
+    if (row === undefined || row.seq >= lane.state.firstRetained) return row;
+    this.#rows.delete(key);
+    return undefined;
+  }
+
+  put(lane: LaneRecord, from: Epoch, below: Epoch, { seq: at, epoch }: Entry): void {
+    this.#rows.set(`${lane.info.id}\n${from}\n${below}`, { seq: at, epoch });
+  }
+}
+
 /** One look at all lanes of the model. What it learns is kept for the look only. */
 export class Look {
   readonly #sources: ProgressSources;
   readonly #lanes: readonly LaneRecord[];
   readonly #claims: readonly Claim[];
+  readonly #seen: Seen;
   readonly #byStream = new Map<EntityKey, LaneRecord[]>();
   readonly #known = new Map<string, Promise<string | undefined>>();
 
-  private constructor(sources: ProgressSources, lanes: readonly LaneRecord[], claims: readonly Claim[]) {
+  private constructor(
+    sources: ProgressSources,
+    seen: Seen,
+    lanes: readonly LaneRecord[],
+    claims: readonly Claim[],
+  ) {
     this.#sources = sources;
+    this.#seen = seen;
     this.#lanes = lanes;
     this.#claims = claims;
     for (const lane of lanes) {
@@ -37,10 +66,10 @@ export class Look {
   }
 
   /** Lists all lanes at a quorum of every site, finished ones too: their rows may be replayed. */
-  static async take(sources: ProgressSources, signal: AbortSignal): Promise<Look> {
+  static async take(sources: ProgressSources, seen: Seen, signal: AbortSignal): Promise<Look> {
     const { laneStore, ledger } = sources;
     const lanes = await laneStore.listLanes(ledger.model, { includeFinished: true }, signal);
-    return new Look(sources, lanes, await laneStore.listClaims(ledger.model, signal));
+    return new Look(sources, seen, lanes, await laneStore.listClaims(ledger.model, signal));
   }
 
   /** Why a stream's lanes still need what was in force from `from` until `below`; undefined: they do not. */
@@ -60,12 +89,18 @@ export class Look {
     below: Epoch,
     signal: AbortSignal,
   ): Promise<string | undefined> {
+    const lanes = this.#byStream.get(stream) ?? [];
+    const blocking = lanes.flatMap((lane) => this.#seen.get(lane, from, below) ?? []);
+    if (blocking.length > 0) return `seq ${blocking[0]?.seq} of epoch ${blocking[0]?.epoch} is retained`;
     const readers = new Map<EntityIdentity, readonly StreamReader[]>();
-    for (const lane of this.#byStream.get(stream) ?? []) {
+    for (const lane of lanes) {
       const grows = await this.#mayGrow(lane, below, signal);
       if (grows !== undefined) return grows;
       const row = await this.#retainedRow(lane, from, below, signal);
-      if (row !== undefined) return `lane ${lane.info.id} retains seq ${row.seq} of epoch ${row.epoch}`;
+      if (row !== undefined) {
+        this.#seen.put(lane, from, below, row);
+        return `lane ${lane.info.id} retains seq ${row.seq} of epoch ${row.epoch}`;
+      }
       const { stream: identity } = lane.info;
       let known = readers.get(identity);
       if (known === undefined) {

@@ -121,7 +121,7 @@ export function failureOf(
   return [
     {
       severity: "error",
-      entity: claims[0] ?? ("" as EntityKey),
+      entity: claims[0] ?? "",
       fieldPath: "",
       reason: "PREPARE_FAILED",
       message: `conductor ${conductor} could not prepare: ${message}`,

@@ -7,12 +7,12 @@
  * - I13, K4: under the locks of the A, the pins are looked at once more; what an open candidate or an armed
  *   way back wants stays.
  */
-import { parseEntityIdentity, type Epoch } from "@greco/domain/model";
+import { parseEntityIdentity, type EntityKey, type Epoch } from "@greco/domain/model";
 import { createBindingReader, type ProgressSources } from "@greco/lane-kit";
 import { untilDone } from "./backoff.ts";
 import { backoffOf } from "./context.ts";
 import { bindingObject, pinnedBy } from "./journal.ts";
-import { Look } from "./needs.ts";
+import { Look, Seen } from "./needs.ts";
 import type { Session } from "./session.ts";
 import { boundsOf, supersededBy, type Superseded } from "./superseded.ts";
 
@@ -42,6 +42,8 @@ export class Retirer {
   readonly #sources: ProgressSources;
   /** By binding object: superseded, and still there. */
   #waiting = new Map<string, Superseded>();
+  readonly #bounds = new Map<string, ReadonlyMap<EntityKey, Epoch>>();
+  readonly #seen = new Seen();
   #seenUpTo = 0 as Epoch;
 
   constructor(session: Session) {
@@ -105,32 +107,38 @@ export class Retirer {
   ): Promise<readonly (readonly [string, Superseded])[]> {
     const unpinned = all.filter(([object]) => pinnedBy(this.#session.journal, object).length === 0);
     if (unpinned.length === 0) return [];
-    const look = await Look.take(this.#sources, signal);
+    const look = await Look.take(this.#sources, this.#seen, signal);
     const unneeded: (readonly [string, Superseded])[] = [];
     for (const each of unpinned) if (!(await this.#isNeeded(look, ...each, signal))) unneeded.push(each);
     return unneeded;
   }
 
   async #isNeeded(look: Look, object: string, superseded: Superseded, signal: AbortSignal): Promise<boolean> {
-    const { conductor, log } = this.#session.context;
-    const content = await this.#content(superseded, signal);
-    if (content === undefined || conductor.owns?.(content) === false) {
+    const bounds = this.#bounds.get(object) ?? (await this.#boundsOf(superseded, signal));
+    if (bounds === undefined) {
       this.#waiting.delete(object);
       return true;
     }
-    const bounds = boundsOf(this.#sources.ledger.index, superseded, conductor.inputsOf?.(content));
+    this.#bounds.set(object, bounds);
     for (const [stream, below] of bounds) {
       const why = await look.need(stream, superseded.from, below, signal);
       if (why === undefined) continue;
-      log.debug("conductor.still-needed", { binding: object, why });
+      this.#session.context.log.debug("conductor.still-needed", { binding: object, why });
       return true;
     }
     return false;
   }
 
-  async #content({ entity, candidate }: Superseded, signal: AbortSignal): Promise<string | undefined> {
-    const { bindingStore, model } = this.#session.context;
-    return (await bindingStore.getBinding(model, entity, candidate, signal))?.content;
+  /** Undefined: it is gone, or another conductor's. */
+  async #boundsOf(
+    superseded: Superseded,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<EntityKey, Epoch> | undefined> {
+    const { bindingStore, conductor, model } = this.#session.context;
+    const { entity, candidate } = superseded;
+    const binding = await bindingStore.getBinding(model, entity, candidate, signal);
+    if (binding === undefined || conductor.owns?.(binding.content) === false) return undefined;
+    return boundsOf(this.#sources.ledger.index, superseded, conductor.inputsOf?.(binding.content));
   }
 
   /** I13: nothing pins it, and nobody can pin it meanwhile: who would has to take the same locks. */
@@ -155,6 +163,7 @@ export class Retirer {
     );
     if (uses.length > 0) await this.#session.dispatch({ type: "retired", bindings: [object] });
     this.#waiting.delete(object);
+    this.#bounds.delete(object);
     log.info("conductor.retired", { binding: object });
     return true;
   }

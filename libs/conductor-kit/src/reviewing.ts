@@ -66,6 +66,10 @@ export async function voteOn(
       throw new Error(`conductor ${conductor.name} vetoes without a finding`);
     return opinion;
   }
+  const keys = new Set(affected.map((each) => each.key));
+  const stranger = opinion.claims.find((claim) => !keys.has(claim));
+  if (stranger !== undefined)
+    throw new Error(`conductor ${conductor.name} claims ${stranger}, which is not affected`);
   const back = wayBack ? await vetoOfWayBack(context, request, signal) : undefined;
   if (back !== undefined) return back;
   const steps = orderedSteps(opinion.plan.steps, limits.planStepsMax);

@@ -160,7 +160,7 @@ type WireFinding = {
 export function toFindings(model: ModelId, findings: readonly Finding[]): WireFinding[] {
   return bounded(findings).map((each) => ({
     severity: each.severity === "warning" ? Severity.WARNING : Severity.ERROR,
-    entity: entityResource(model, each.entity),
+    entity: each.entity === "" ? "" : entityResource(model, each.entity),
     fieldPath: each.fieldPath,
     column: each.column ?? 0,
     reason: each.reason,
