@@ -77,6 +77,8 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
   const basics = { clock: systemClock, ids: systemIds, log };
   await using starting = new AsyncDisposableStack();
   starting.use(await lockFolder(dir));
+  // Clients are made as long as it runs, so they have a stack of their own.
+  const connections = starting.use(new AsyncDisposableStack());
   const stores = await openStores(dir, systemClock, starting, signal);
   const identities = await createIdentities(dir, stores.cp, systemClock, log);
   const { authority } = identities;
@@ -88,7 +90,7 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
     service: S,
     address: string,
     token: string,
-  ): Client<S> => starting.use(createClient(service, { address, token, deadlineMs: CALL_DEADLINE_MS }));
+  ): Client<S> => connections.use(createClient(service, { address, token, deadlineMs: CALL_DEADLINE_MS }));
 
   const registry = starting.use(
     await startRegistry(
