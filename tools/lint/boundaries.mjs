@@ -36,12 +36,15 @@ const mayImport = {
 /** A test may run its subject on any adapter, behind a server and in simulation; the subject may not know them. */
 const testsMayAlsoImport = ["type:adapter", "type:testing", "type:port", "type:kit"];
 
+/** Beside that, the test of an app may run another app of its plane: the coordinator's runs the registry. */
+const testsOfMayImport = { "type:app": ["type:app"] };
+
 const planes = ["plane:control", "plane:conductor", "plane:data"];
 
-const constraints = (alsoAllowed) => [
+const constraints = (alsoAllowed, alsoAllowedTo = {}) => [
   ...Object.entries(mayImport).map(([sourceTag, allowed]) => ({
     sourceTag,
-    onlyDependOnLibsWithTags: [...new Set([...allowed, ...alsoAllowed])],
+    onlyDependOnLibsWithTags: [...new Set([...allowed, ...alsoAllowed, ...(alsoAllowedTo[sourceTag] ?? [])])],
   })),
   ...planes.map((sourceTag) => ({
     sourceTag,
@@ -49,14 +52,14 @@ const constraints = (alsoAllowed) => [
   })),
 ];
 
-const rule = (alsoAllowed) => ({
+const rule = (alsoAllowed, alsoAllowedTo) => ({
   "@nx/enforce-module-boundaries": [
     "error",
     {
       // Nothing is built, so the distinction between buildable and other libraries has no meaning here.
       enforceBuildableLibDependency: false,
       allowCircularSelfDependency: false,
-      depConstraints: constraints(alsoAllowed),
+      depConstraints: constraints(alsoAllowed, alsoAllowedTo),
     },
   ],
 });
@@ -76,6 +79,6 @@ export const boundaries = [
   {
     files: ["**/*.spec.ts", "**/*.int.ts", "**/*.e2e.ts", "**/src/testing/**/*.ts"],
     plugins: { "@nx": nx },
-    rules: rule(testsMayAlsoImport),
+    rules: rule(testsMayAlsoImport, testsOfMayImport),
   },
 ];

@@ -18,7 +18,7 @@ export function ledgerEntryOf(
     epoch: outcome.version,
     candidate: candidate.id,
     // The built-in streams are in the scope of every epoch: the moment of effect for what touches no stream.
-    scope: [...new Set([EPOCHS_STREAM, DEAD_LETTERS_STREAM, ...candidate.scope])],
+    scope: [...new Set([EPOCHS_STREAM, DEAD_LETTERS_STREAM, ...candidate.scope])].toSorted(),
     bindings,
     committedAtMs: outcome.committedAtMs,
   };

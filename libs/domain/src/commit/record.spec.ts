@@ -54,6 +54,17 @@ it("I1: a vote that is too large for the record is not half kept: its voter is a
   });
 });
 
+it("leaves a scope that is large to the registry, as long as nothing is committed", () => {
+  const scope = Array.from({ length: 5_000 }, (_, index) => `stream/s-${index}@1` as EntityIdentity);
+  const wide = { ...turn, frozen: { ...turn.frozen, candidate: { ...turn.frozen.candidate, scope } } };
+  const { record, detail } = encodeProposal(play(queued(), wide).state);
+  expect([detail, record.length < 8_192]).toEqual([undefined, true]);
+  expect(decodeProposal(record)).toMatchObject({
+    external: false,
+    proposal: { frozen: { candidate: { scope: [] } } },
+  });
+});
+
 it("refuses a record that it does not know", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
   expect(() => decodeProposal(bytes("{"))).toThrow("not JSON");

@@ -6,6 +6,7 @@
 import type { EntityIdentity } from "../model/ids.ts";
 import {
   isDecided,
+  outcomeOf,
   PHASES,
   type CandidateFacts,
   type Committed,
@@ -40,15 +41,15 @@ export function encodeProposal(state: Proposal): EncodedProposal {
   const detail = detailOf(slim);
   const bytes = detail === undefined ? undefined : toBytes(detail);
   if (bytes === undefined || bytes.length <= INLINE_MAX_BYTES)
-    return {
-      record: toBytes({ format: 1, external: false, proposal: slim } satisfies Envelope),
-      detail: undefined,
-    };
+    return { record: pack(slim, false), detail: undefined };
   const without = withDetail(slim, { scope: [], bindings: [] });
-  return {
-    record: toBytes({ format: 1, external: true, proposal: without } satisfies Envelope),
-    detail: bytes,
-  };
+  // Only the ledger needs it; before promote the scope is the registry's to tell, and after an abort nobody's.
+  const needed = outcomeOf(slim)?.committed === true;
+  return { record: pack(without, needed), detail: needed ? bytes : undefined };
+}
+
+function pack(proposal: Proposal, external: boolean): Uint8Array {
+  return toBytes({ format: 1, external, proposal } satisfies Envelope);
 }
 
 /** `external`: scope and bindings are in `detail`; give it to `restoreDetail`. */

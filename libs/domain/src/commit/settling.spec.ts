@@ -40,7 +40,7 @@ it("the ledger's entry names epoch, candidate, scope with the built-in streams, 
     model: "flights",
     epoch: 5,
     candidate: "p1",
-    scope: ["stream/epochs@0", "stream/dead-letters@0", "stream/flights@1"],
+    scope: ["stream/dead-letters@0", "stream/epochs@0", "stream/flights@1"],
     bindings: [{ entity: bindings[0]?.entity, candidate: "p1", hash: bindings[0]?.hash, removed: false }],
     committedAtMs: 2_000,
   });

@@ -175,6 +175,7 @@ function heardOutcome<S extends Committed | Aborted>(state: S, event: CommitEven
 }
 
 function excuse<S extends Committed | Aborted>(state: S, conductor: ConductorId): S {
+  if (!state.voters.some((voter) => voter.conductor === conductor && !voter.excused)) return state;
   const voters = state.voters.map((voter) =>
     voter.conductor === conductor ? { ...voter, excused: true } : voter,
   );

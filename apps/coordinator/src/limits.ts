@@ -1,0 +1,65 @@
+/** Limits of a coordinator, each with the reason for its value. All can be set for tests. */
+import { COMMIT_LIMITS, type CommitLimits } from "@greco/domain/commit";
+
+export type CoordinatorLimits = CommitLimits & {
+  /** Who drives: another replica takes over at most this long after the driver's last sign of life. */
+  readonly driverLeaseMs: number;
+  /** How often what is due is looked for: deadlines, reminders, what is to be written down. */
+  readonly pulseMs: number;
+  /** Open work is announced again after the first, then doubled up to the second. */
+  readonly remindMinMs: number;
+  readonly remindMaxMs: number;
+  /** Votes are shown to watchers after at most this long, in one write for all that came meanwhile. */
+  readonly flushMs: number;
+  /** Pauses between attempts at what must not fail. */
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** A revert, or a join, that was aborted is tried again after this, doubled up to an hour's sixth. */
+  readonly againMinMs: number;
+  readonly againMaxMs: number;
+  /** Models are announced on `_models` this often, for conductors that missed it. */
+  readonly announceModelsMs: number;
+  readonly planTimeoutMs: number;
+  readonly planTimeoutMaxMs: number;
+  /** Differences that a plan shows; more is for a diff. */
+  readonly planDifferencesMax: number;
+  /** The longest time that a commit may wait for its confirmation: so long no other is taken. */
+  readonly confirmWithinMaxMs: number;
+  /** Payload of one chunk of the control log, below its limit, with room for the envelope. */
+  readonly chunkBytes: number;
+  /** A value of the store, below the limit of one transaction. */
+  readonly partBytes: number;
+  /** Candidates' changes that are kept in memory between announcements; larger ones are read again. */
+  readonly candidatesCachedBytes: number;
+  /** For an answer that waits in the store for the driver. */
+  readonly answerTtlMs: number;
+  /** When a conductor was last heard is written down no more often than this. */
+  readonly heardMs: number;
+  readonly pageSizeDefault: number;
+  readonly pageSizeMax: number;
+};
+
+export const COORDINATOR_LIMITS: CoordinatorLimits = {
+  ...COMMIT_LIMITS,
+  driverLeaseMs: 10_000,
+  pulseMs: 100,
+  remindMinMs: 1_000,
+  remindMaxMs: 30_000,
+  flushMs: 250,
+  backoffMinMs: 50,
+  backoffMaxMs: 5_000,
+  againMinMs: 1_000,
+  againMaxMs: 600_000,
+  announceModelsMs: 60_000,
+  planTimeoutMs: 30_000,
+  planTimeoutMaxMs: 300_000,
+  planDifferencesMax: 1_000,
+  confirmWithinMaxMs: 7 * 24 * 3_600_000,
+  chunkBytes: 900_000,
+  partBytes: 1_000_000,
+  candidatesCachedBytes: 8 * 1024 * 1024,
+  answerTtlMs: 60_000,
+  heardMs: 60_000,
+  pageSizeDefault: 50,
+  pageSizeMax: 200,
+};
