@@ -5,6 +5,7 @@
  */
 import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } from "@greco/adapter-embedded";
 import type { LaneWriter, OpenLane } from "@greco/lane-kit";
+import type { LaneStore } from "@greco/ports";
 import type { FaultControl, Random, SimulatedClock } from "@greco/simulation";
 import { faultyLaneStore, seededRandom, simulatedClock, simulatedIds } from "@greco/simulation";
 import { expect, it } from "vitest";
@@ -155,14 +156,21 @@ class Simulation {
     const clock = new SleepyClock(this.#clock);
     const faults = faultyLaneStore(stores.laneStore, this.#random.fork(), { ...FAULTS, clock: this.#clock });
     faults.setFaults({});
-    const laneStore = clock.before(faults);
+    const laneStore = clock.before(apart(faults));
     const runtime = await this.#drive(this.#world.runtime(`r${++this.#names}`, { clock, laneStore }));
     faults.setFaults(FAULTS);
     this.#players.push({ ...runtime, clock, faults, asleep: false });
     this.#faults.push(faults);
   }
 
+  /** In the midst of work: what was under way is cut off anywhere. */
+  async #midst(): Promise<void> {
+    for (let each = 0; each < 3; each++) await this.#publish();
+    await this.#clock.advance(this.#random.integer(120));
+  }
+
   async #kill(player: Player): Promise<void> {
+    await this.#midst();
     this.#remove(player);
     await this.#drive(player.kill());
     if (this.#players.length === 0) await this.#join();
@@ -174,6 +182,7 @@ class Simulation {
   }
 
   async #sleep(player: Player): Promise<void> {
+    await this.#midst();
     player.clock.fallAsleep();
     player.asleep = true;
     await this.#clock.advance(this.#random.integer(3 * LEASE_MS));
@@ -208,6 +217,19 @@ class Simulation {
   #drive<T>(work: Promise<T>): Promise<T> {
     return this.#clock.drive(work);
   }
+}
+
+/** Only the rows of one lane stand or fall together: each lane's go their own way, and one may come without the others. */
+function apart(store: LaneStore): LaneStore {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name !== "append") return target[name as keyof LaneStore];
+      const append: LaneStore["append"] = async (model, appends, signal) => {
+        await Promise.all(appends.map((each) => target.append(model, [each], signal)));
+      };
+      return append;
+    },
+  });
 }
 
 const dispose = async (what: AsyncDisposable): Promise<void> => what[Symbol.asyncDispose]();

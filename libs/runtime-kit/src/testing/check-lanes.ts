@@ -48,6 +48,7 @@ export function checkLanes(
   const problems: string[] = [];
   const byId = new Map(lanes.map((lane) => [lane.record.info.id, lane]));
   checkEpochs(lanes, byId, problems);
+  checkOrder(lanes, byId, problems);
   let judged = 0;
   for (const { record, rows } of lanes) {
     if (record.info.stream === DEAD_LETTERS_STREAM) continue;
@@ -87,6 +88,26 @@ function checkEpochs(
     const first = rows[0]?.epoch;
     if (before !== undefined && first !== undefined && first < before)
       problems.push(`I7 ${id} opens at ${first}, below ${before} where ${predecessor} ended`);
+  }
+}
+
+/** The first lane of a unit in a stream continues those of its query on the lane that its input continues. */
+function checkOrder(
+  lanes: readonly StoredLane[],
+  byId: ReadonlyMap<LaneId, StoredLane>,
+  problems: string[],
+): void {
+  const unitOf = ({ record: { info } }: StoredLane): string =>
+    `${info.derived?.query} ${info.derived?.inputLane} ${info.stream}`;
+  const units = new Map<string, StoredLane[]>();
+  for (const lane of lanes) units.set(unitOf(lane), [...(units.get(unitOf(lane)) ?? []), lane]);
+  for (const { record } of lanes) {
+    const { id, stream, derived, predecessor } = record.info;
+    if (derived === undefined) continue;
+    const before = byId.get(derived.inputLane)?.record.info.predecessor;
+    const earlier = units.get(`${derived.query} ${before} ${stream}`) ?? [];
+    if (earlier.length > 0 && predecessor === undefined)
+      problems.push(`order ${id} continues none of ${earlier.map((each) => each.record.info.id).join(" ")}`);
   }
 }
 
