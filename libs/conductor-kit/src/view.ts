@@ -22,20 +22,23 @@ export type ViewChange = { readonly key: EntityKey; readonly specJson: string | 
 
 export const kindOf = (key: EntityKey): string => key.slice(0, key.indexOf("/"));
 
-/** Parses its spec when somebody looks. */
+/** Parses its spec when somebody looks, and keeps it no longer than the collector wants. */
 class LazyEntity implements ViewEntity {
   readonly key: EntityKey;
   readonly specJson: string;
   readonly identity: EntityIdentity;
-  #spec: { readonly value: unknown } | undefined;
+  #spec: WeakRef<object> | undefined;
   constructor(key: EntityKey, createdVersion: number, specJson: string) {
     this.key = key;
     this.specJson = specJson;
     this.identity = entityIdentity(key, createdVersion);
   }
   get spec(): unknown {
-    this.#spec ??= { value: JSON.parse(this.specJson) as unknown };
-    return this.#spec.value;
+    const kept = this.#spec?.deref();
+    if (kept !== undefined) return kept;
+    const spec = JSON.parse(this.specJson) as unknown;
+    if (typeof spec === "object" && spec !== null) this.#spec = new WeakRef(spec);
+    return spec;
   }
 }
 

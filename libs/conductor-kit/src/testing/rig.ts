@@ -95,6 +95,7 @@ export class Rig implements AsyncDisposable {
   async start(
     conductor: Conductor,
     failpoint: Failpoint = () => Promise.resolve(),
+    writesSnapshots = false,
   ): Promise<RunningConductor> {
     const { clock = systemClock, limits } = this.#options;
     this.running = await startConductor(
@@ -110,7 +111,7 @@ export class Rig implements AsyncDisposable {
         log: this.log,
         failpoint,
       },
-      { limits: { ...QUICK, ...limits } },
+      { limits: { ...QUICK, ...limits }, writesSnapshots },
       this.signal,
     );
     return this.running;
