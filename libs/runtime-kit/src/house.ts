@@ -15,6 +15,8 @@ export type HouseOptions = {
   /** Of all queries, other runtimes' too. */
   readonly ranges: readonly ReadRange[];
   readonly claims: readonly Claim[];
+  /** Groups of lanes that live ones continue and that are not live any more themselves. */
+  readonly formerGroups?: ReadonlyMap<LaneId, string>;
 };
 
 export const unitKey = (query: EntityIdentity, lane: LaneId): string => `${query} ${lane}`;
@@ -25,9 +27,11 @@ export class House {
   readonly #claims: ReadonlyMap<string, Claim>;
   readonly #readers = new Map<EntityIdentity, ReadRange[]>();
   readonly #spans: HouseOptions["spans"];
+  readonly #formerGroups: ReadonlyMap<LaneId, string>;
   readonly #continued = new Set<LaneId>();
 
-  constructor({ lanes, spans, ranges, claims }: HouseOptions) {
+  constructor({ lanes, spans, ranges, claims, formerGroups }: HouseOptions) {
+    this.#formerGroups = formerGroups ?? new Map();
     this.#lanes = new Map(lanes.map((lane) => [lane.info.id, lane]));
     this.#spans = spans;
     this.#claims = new Map(claims.map((claim) => [unitKey(claim.query, claim.inputLane), claim]));
@@ -89,7 +93,9 @@ export class House {
   #before(predecessor: LaneId | undefined): readonly LaneRecord[] {
     if (predecessor === undefined) return [];
     const named = this.#lanes.get(predecessor);
-    return named === undefined ? [] : this.#together(named);
+    if (named !== undefined) return this.#together(named);
+    const group = this.#formerGroups.get(predecessor);
+    return group === undefined ? [] : (this.#groups.get(group) ?? []);
   }
 
   #together(lane: LaneRecord): readonly LaneRecord[] {

@@ -53,6 +53,7 @@ export class Incarnation {
   readonly #writer: LaneWriter;
   readonly #units = new Map<string, Held>();
   readonly #freeSince = new Map<string, number>();
+  readonly #groups = new Map<LaneId, string | undefined>();
   readonly #members: Members;
   readonly #watch: WriterWatch;
   readonly #spans: LaneSpans;
@@ -156,7 +157,8 @@ export class Incarnation {
     const lanes = this.#options.directory.lanes();
     const claims = await laneStore.listClaims(model, signal);
     const spans = await this.#spansOf(lanes, signal);
-    const house = new House({ lanes, spans, ranges: catalog.ranges(), claims });
+    const formerGroups = await this.#formerGroupsOf(lanes, signal);
+    const house = new House({ lanes, spans, ranges: catalog.ranges(), claims, formerGroups });
     const views = await this.#views(house, lanes, signal);
     if (this.#stopping) return;
     const { take, giveUp } = assign(views, {
@@ -227,6 +229,24 @@ export class Incarnation {
     const spans = new Map<LaneId, LaneSpan>();
     for (const lane of needed) spans.set(lane.info.id, await this.#spans.spanOf(lane, signal));
     return spans;
+  }
+
+  /** Lanes that have left, and that live ones continue: the others of their group may still be there (R5). */
+  async #formerGroupsOf(
+    lanes: readonly LaneRecord[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<LaneId, string>> {
+    const { laneStore, model } = this.#world;
+    const live = new Set(lanes.map(({ info }) => info.id));
+    const former = new Set(lanes.flatMap(({ info: { predecessor } }) => predecessor ?? []));
+    for (const id of this.#groups.keys()) if (!former.has(id)) this.#groups.delete(id);
+    for (const id of former) {
+      if (live.has(id) || this.#groups.has(id)) continue;
+      this.#groups.set(id, (await laneStore.getLane(model, id, signal))?.info.group?.id);
+    }
+    const found = new Map<LaneId, string>();
+    for (const [id, group] of this.#groups) if (group !== undefined) found.set(id, group);
+    return found;
   }
 
   // ---- taking and giving up

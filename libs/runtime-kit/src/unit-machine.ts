@@ -59,8 +59,11 @@ export type Step =
     }
   /** Every marker up to `epoch` is in the lane. */
   | { readonly type: "advance"; readonly target: Target; readonly epoch: Epoch }
-  /** All lanes have ended; nothing comes any more. `done`: nor will it ever. */
-  | { readonly type: "finish"; readonly done: boolean };
+  /**
+   * All lanes have ended; nothing comes any more. `done`: nor will it ever. `removedAt`: because the query was removed
+   * at this epoch, while the input lane goes on.
+   */
+  | { readonly type: "finish"; readonly done: boolean; readonly removedAt?: Epoch };
 
 /** Whether a lane takes an append of this size at once. */
 export type Room = (target: Target, entries: number, bytes: number) => boolean;
@@ -362,7 +365,8 @@ export class UnitMachine {
     for (const target of this.#lanes.keys()) return this.#end(target);
     if (!this.#positions.isSettled) return undefined;
     this.#finished = true;
-    return { type: "finish", done };
+    if (this.#duty !== "over") return { type: "finish", done };
+    return { type: "finish", done, removedAt: this.#epoch };
   }
 
   /** All markers of the epoch were issued: its position counts once they are durable. */

@@ -205,7 +205,7 @@ export class UnitSession {
         this.#lane(step.target).advance(step.epoch);
         return undefined;
       case "finish":
-        this.#run(this.#finish(step.done));
+        this.#run(this.#finish(step));
         return undefined;
       case "append":
       case "marker": {
@@ -355,17 +355,23 @@ export class UnitSession {
 
   /** R7: after everything before the marker is durable, and said so in a checkpoint. */
   async #cross(epoch: Epoch): Promise<void> {
+    await this.#recordCrossing(epoch);
+    this.machine.crossed();
+    this.#schedule();
+  }
+
+  async #recordCrossing(epoch: Epoch): Promise<void> {
     const { laneStore, clock, ids, model } = this.#world;
     const { signal } = this.#over;
     await this.#checkpoint(signal);
     const record = (): Promise<void> =>
       laneStore.recordCrossing(model, this.#query, this.#input.id, epoch, signal);
     await persist(record, clock, signal, ids);
-    this.machine.crossed();
-    this.#schedule();
   }
 
-  async #finish(done: boolean): Promise<void> {
+  async #finish({ done, removedAt }: Step & { type: "finish" }): Promise<void> {
+    // R7: its derived lane, which shows the marker, has ended and may leave while the input lane goes on.
+    if (removedAt !== undefined) await this.#recordCrossing(removedAt);
     await this.#checkpoint(this.#over.signal);
     this.#world.wake.notify(wakeTopics.lanes(this.#world.model));
     this.#finished.resolve(done);
