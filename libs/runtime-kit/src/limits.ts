@@ -62,7 +62,7 @@ export const RUNTIME_LIMITS: RuntimeLimits = {
   scanMs: 1_000,
   claimsAScan: 64,
   movesAScan: 4,
-  holdMinMs: 10_000,
+  holdMinMs: 5_000,
   drainMs: 10_000,
   programLingerMs: 30_000,
 };
