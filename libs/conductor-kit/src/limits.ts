@@ -34,7 +34,7 @@ export type ConductorLimits = {
   readonly retireMs: number;
   /** Lease of the data plane's writers: R9 waits twice this long behind the floor. */
   readonly writerLeaseMs: number;
-  /** Epochs between folded snapshots: a cold boot reads at most this many ledger entries. */
+  /** Least number of epochs between folded snapshots; reading so many ledger entries takes no time to speak of. */
   readonly snapshotEpochs: number;
 };
 

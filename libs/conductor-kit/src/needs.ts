@@ -15,15 +15,34 @@ import {
 import type { Claim, LaneRecord } from "@greco/ports";
 
 const PAGE = 200;
+const SEEN_READERS_MAX = 10_000;
 
 type SeenRow = { readonly seq: Seq; readonly epoch: Epoch };
 
 /**
- * Rows that were seen to be needed, by lane and range: as long as they are retained, nothing else need be read.
- * So what a long retention keeps costs a listing of the lanes, and not a search in each.
+ * What one look leaves to the next. Rows that were seen to be needed: as long as they are retained, nothing else
+ * need be read, so what a long retention keeps costs a listing of the lanes, and not a search in each. And who
+ * read a stream in a range of epochs that is past: that does not change.
  */
 export class Seen {
   readonly #rows = new Map<string, SeenRow>();
+  readonly #readers = new Map<string, readonly StreamReader[]>();
+
+  async readers(
+    stream: EntityIdentity,
+    from: Epoch,
+    below: Epoch,
+    find: () => Promise<readonly StreamReader[]>,
+  ): Promise<readonly StreamReader[]> {
+    const key = `${stream}\n${from}\n${below}`;
+    const known = this.#readers.get(key);
+    if (known !== undefined) return known;
+    const found = await find();
+    // What is cleared is found again.
+    if (this.#readers.size >= SEEN_READERS_MAX) this.#readers.clear();
+    this.#readers.set(key, found);
+    return found;
+  }
 
   get(lane: LaneRecord, from: Epoch, below: Epoch): SeenRow | undefined {
     const key = `${lane.info.id}\n${from}\n${below}`;
@@ -92,7 +111,6 @@ export class Look {
     const lanes = this.#byStream.get(stream) ?? [];
     const blocking = lanes.flatMap((lane) => this.#seen.get(lane, from, below) ?? []);
     if (blocking.length > 0) return `seq ${blocking[0]?.seq} of epoch ${blocking[0]?.epoch} is retained`;
-    const readers = new Map<EntityIdentity, readonly StreamReader[]>();
     for (const lane of lanes) {
       const grows = await this.#mayGrow(lane, below, signal);
       if (grows !== undefined) return grows;
@@ -101,13 +119,7 @@ export class Look {
         this.#seen.put(lane, from, below, row);
         return `lane ${lane.info.id} retains seq ${row.seq} of epoch ${row.epoch}`;
       }
-      const { stream: identity } = lane.info;
-      let known = readers.get(identity);
-      if (known === undefined) {
-        known = await readersOf(this.#sources, identity, from, below, signal);
-        readers.set(identity, known);
-      }
-      const behind = await this.#behind(lane, known, below, signal);
+      const behind = await this.#behind(lane, from, below, signal);
       if (behind !== undefined) return `${behind} has not crossed epoch ${below} in lane ${lane.info.id}`;
     }
     return undefined;
@@ -159,10 +171,18 @@ export class Look {
   /** R7: a query that reads the lane and has not passed the marker. */
   async #behind(
     lane: LaneRecord,
-    readers: readonly StreamReader[],
+    from: Epoch,
     below: Epoch,
     signal: AbortSignal,
   ): Promise<EntityIdentity | undefined> {
+    const { laneStore, ledger } = this.#sources;
+    const { id, stream } = lane.info;
+    const { entries } = await laneStore.read(ledger.model, id, lane.state.firstRetained, 1, signal);
+    // It opened in that epoch or later, or holds nothing older any more: whoever reads it has crossed.
+    if (entries[0] !== undefined && entries[0].epoch >= below) return undefined;
+    const readers = await this.#seen.readers(stream, from, below, () =>
+      readersOf(this.#sources, stream, from, below, signal),
+    );
     for (const { query, until } of readers) {
       const marker = until !== undefined && until < below ? until : below;
       if (!(await hasCrossed(this.#sources, query, lane, this.#lanes, this.#claims, marker, signal)))

@@ -1,7 +1,12 @@
 /**
- * Writes the folded bindings every so many epochs, so that a runtime's cold boot reads few ledger entries.
- * Whoever folds the ledger comes to the same; one conductor does it for all.
+ * Writes the folded bindings now and then, so that a runtime's cold boot reads little of the ledger. Whoever
+ * folds the ledger comes to the same; one conductor does it for all.
+ *
+ * A fold costs what the model holds, so it is made when the ledger behind the last one has grown to as much,
+ * and at least so many epochs: a cold boot reads at most twice what it needs, and a commit costs no more in a
+ * large model than in a small one.
  */
+import type { LedgerEntry } from "@greco/domain/epoch";
 import type { Epoch } from "@greco/domain/model";
 import { untilDone } from "./backoff.ts";
 import { backoffOf } from "./context.ts";
@@ -15,15 +20,19 @@ export async function writeSnapshots(session: Session, signal: AbortSignal): Pro
     backoffOf(session.context),
     signal,
     async () => {
-      const newest = await bindingStore.getSnapshot(model, ledger.newest, signal);
-      let at = newest?.epoch ?? 0;
+      const last = await bindingStore.getSnapshot(model, ledger.newest, signal);
+      let at = last?.epoch ?? (0 as Epoch);
+      let size = last?.bindings.length ?? 0;
       for (;;) {
         await ledger.waitFor((at + limits.snapshotEpochs) as Epoch, signal);
+        while (weightOf(ledger.entries(at)) < size)
+          await ledger.waitFor((ledger.newest + 1) as Epoch, signal);
         const epoch = ledger.newest;
         const bindings = [...ledger.index.bindingsAt(epoch).values()];
         await bindingStore.putSnapshot({ model, epoch, bindings }, signal);
         at = epoch;
-        log.info("conductor.bindings-folded", { epoch, bindings: bindings.length });
+        size = bindings.length;
+        log.info("conductor.bindings-folded", { epoch, bindings: size });
       }
     },
     (error) => {
@@ -32,3 +41,6 @@ export async function writeSnapshots(session: Session, signal: AbortSignal): Pro
     },
   );
 }
+
+const weightOf = (entries: readonly LedgerEntry[]): number =>
+  entries.reduce((sum, entry) => sum + 1 + entry.bindings.length, 0);
