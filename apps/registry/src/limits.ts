@@ -34,13 +34,13 @@ export const REGISTRY_LIMITS: RegistryLimits = {
   /** A response, with room for its envelope below gRPC's 4 MiB; one difference with both sides fits. */
   responseBytes: 3_500_000,
   /** A part of a stream: small, so that a slow reader holds little. */
-  streamBytes: 256_000,
+  streamBytes: 64_000,
   pageSizeDefault: 100,
   pageSizeMax: 1_000,
   /** Findings of one edit (the contract says so). */
   findingsTold: 100,
   /** Entities that an edit's search for cycles visits; freeze looks at all. */
-  editVisits: 1_000,
+  editVisits: 300,
   /** A draft's log is folded when it has more entries than this and than the draft has changes: O(1) an edit. */
   draftLogMin: 64,
   /** About 300 bytes a change: some 60 MB of drafts at most. */

@@ -1,13 +1,13 @@
 /** A draft's content in memory: its change set, and the model that it would make. */
 import {
   applyChanges,
+  entityOf,
   replaceEntities,
   type Change,
   type ChangeSet,
   type EntityState,
   type Kinds,
   type ModelState,
-  OrderedMap,
 } from "@greco/domain/model";
 
 export type DraftContent = {
@@ -42,38 +42,22 @@ export function contentOf(
 export function edited(content: DraftContent, edits: readonly EditLine[], generation: number): DraftContent {
   const { base, kinds } = content;
   const version = base.version + 1;
-  const puts: [string, Change][] = [];
-  const back: [string, EntityState | undefined][] = [];
+  const entities: [string, EntityState | undefined][] = [];
   const changes = content.changes.edit((lines) => {
     for (const [key, edit] of edits) {
       const original = base.entities.get(key);
-      if (isEffective(edit, original)) {
-        lines.set(key, edit);
-        puts.push([key, edit]);
-      } else {
-        lines.delete(key);
-        back.push([key, original]);
-      }
+      if (isEffective(edit, original)) lines.set(key, edit);
+      else lines.delete(key);
+      // An entity of the base keeps its identity, whatever the draft had said of it before.
+      if (edit.action === "put" && edit.specJson !== original?.specJson)
+        entities.push([key, entityOf(key, edit.specJson, original, version, kinds)]);
+      else entities.push([key, edit.action === "delete" ? undefined : original]);
     }
   });
-  // A put of a key over the base's entity keeps its identity, whatever the draft had said of it before.
-  const restored = replaceEntities(content.state, [...back, ...originals(base, puts)], version);
-  return { ...content, generation, changes, state: applyChanges(restored, puts, version, kinds) };
-}
-
-function* originals(
-  base: ModelState,
-  puts: readonly (readonly [string, Change])[],
-): Generator<[string, EntityState | undefined], undefined> {
-  for (const [key] of puts) yield [key, base.entities.get(key)];
+  return { ...content, generation, changes, state: replaceEntities(content.state, entities, version) };
 }
 
 function isEffective(edit: Edit, original: EntityState | undefined): edit is Change {
   if (edit.action === "put") return edit.specJson !== original?.specJson;
   return edit.action === "delete" && original !== undefined;
-}
-
-/** Folds a log's entry that is known to be well-formed. */
-export function emptyContent(base: ModelState, kinds: Kinds, incarnation: string): DraftContent {
-  return contentOf(base, OrderedMap.empty(), kinds, { incarnation, generation: 0 });
 }

@@ -5,10 +5,11 @@
 import type { ChangeSet } from "./change-set.ts";
 import { finding, type Finding } from "./finding.ts";
 import { cyclesFrom, type Graphs } from "./graph.ts";
+import { isSegment } from "./ids.ts";
 import type { JsonObject } from "./json.ts";
 import type { Kind, Kinds } from "./kind.ts";
 import { CYCLES_TOLD_MAX, REFERENCES_MAX, REFERRERS_TOLD_MAX } from "./limits.ts";
-import { referencesOf } from "./references.ts";
+import { namesIn } from "./references.ts";
 import { kindOf, referrersOf, type ModelState } from "./state.ts";
 
 /** What schema and rules of a kind say of one spec. Expressions are not pure domain, so it is passed in. */
@@ -36,7 +37,7 @@ export function checkChanges(
   return [...findings, ...checkCycles(graphs.after, put)];
 }
 
-/** Findings of one entity that is put: its spec, and what it refers to. */
+/** Findings of one entity that is put, as it stands in `after`: its spec, and what it refers to. */
 export function checkEntity(
   { before, after }: Graphs,
   key: string,
@@ -51,17 +52,18 @@ export function checkEntity(
     ];
   const spec = JSON.parse(specJson) as JsonObject;
   const findings = [...checkSpec(kind, key, spec)];
-  const { references, invalid } = referencesOf(kind, spec);
-  for (const { path, value } of invalid)
-    findings.push(
-      finding(
-        key,
-        "INVALID_REFERENCE",
-        `${path} names ${JSON.stringify(value.slice(0, 80))}, which is no entity name`,
-        "write the bare name of an entity, [a-z0-9-]{1,63}",
-        { fieldPath: path },
-      ),
-    );
+  for (const { path, name } of namesIn(kind, spec))
+    if (!isSegment(name))
+      findings.push(
+        finding(
+          key,
+          "INVALID_REFERENCE",
+          `${path} names ${JSON.stringify(name.slice(0, 80))}, which is no entity name`,
+          "write the bare name of an entity, [a-z0-9-]{1,63}",
+          { fieldPath: path },
+        ),
+      );
+  const references = after.entities.get(key)?.references ?? [];
   if (references.length > REFERENCES_MAX)
     findings.push(
       finding(

@@ -50,13 +50,13 @@ export type { MapEdit } from "./ordered-map.ts";
 export { parseSpec, utf8Length } from "./spec.ts";
 export type { ParsedSpec, SpecNote, SpecRefusal } from "./spec.ts";
 export { referencesOf } from "./references.ts";
-export type { References } from "./references.ts";
 export { sameReferences } from "./kind.ts";
 export type { Flow, Kind, KindReference, KindRule, Kinds, Reference } from "./kind.ts";
 export { SPEC_BYTES_MAX, SPEC_DEPTH_MAX } from "./limits.ts";
 export {
   applyChanges,
   emptyState,
+  entityOf,
   kindOf,
   parseReferences,
   referrersOf,

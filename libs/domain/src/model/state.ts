@@ -62,18 +62,41 @@ export function applyChanges(
 ): ModelState {
   return edited(state, version, (put, remove) => {
     for (const [key, change] of changes) {
+      const original = state.entities.get(key);
       if (change.action === "delete") remove(key);
-      else {
-        const createdVersion = state.entities.get(key)?.createdVersion ?? version;
-        put(key, {
-          specJson: change.specJson,
-          createdVersion,
-          changedVersion: version,
-          references: parseReferences(kinds, key, change.specJson),
-        });
-      }
+      else put(key, entityOf(key, change.specJson, original, version, kinds));
     }
   });
+}
+
+/** An entity as a change makes it of the one that there was. */
+export function entityOf(
+  key: string,
+  specJson: string,
+  original: EntityState | undefined,
+  version: number,
+  kinds: Kinds,
+): EntityState {
+  const references = parseReferences(kinds, key, specJson);
+  return {
+    specJson,
+    createdVersion: original?.createdVersion ?? version,
+    changedVersion: version,
+    // Most changes leave the references alone: neighbouring versions share them.
+    references:
+      original !== undefined && sameEdges(original.references, references) ? original.references : references,
+  };
+}
+
+function sameEdges(a: readonly Reference[], b: readonly Reference[]): boolean {
+  if (a === b) return true;
+  return (
+    a.length === b.length &&
+    a.every(({ target, flow, path }, index) => {
+      const other = b[index];
+      return other?.target === target && other.flow === flow && other.path === path;
+    })
+  );
 }
 
 /** Puts entities as they are (a snapshot, or a draft's line taken back); undefined removes. */
@@ -105,7 +128,7 @@ export function withKinds(state: ModelState, before: Kinds, after: Kinds): Model
 export function parseReferences(kinds: Kinds, key: string, specJson: string): readonly Reference[] {
   const kind = kinds.get(kindOf(key));
   if (kind === undefined || kind.references.length === 0) return NO_REFERENCES;
-  return referencesOf(kind, JSON.parse(specJson) as JsonObject).references;
+  return referencesOf(kind, JSON.parse(specJson) as JsonObject);
 }
 
 const NO_REFERENCES: readonly Reference[] = [];
@@ -118,19 +141,18 @@ function edited(
   let referrers = state.referrers;
   const entities = state.entities.edit((map) => {
     referrers = state.referrers.edit((edges) => {
-      const unlink = (key: string): void => {
-        for (const { target } of map.get(key)?.references ?? []) edges.delete(`${target} ${key}`);
-      };
       const put = (key: string, entity: EntityState): void => {
-        unlink(key);
+        const before = map.get(key)?.references ?? NO_REFERENCES;
+        map.set(key, entity);
+        if (sameEdges(before, entity.references)) return;
+        for (const { target } of before) edges.delete(`${target} ${key}`);
         for (const { target, flow } of entity.references) {
           const edge = `${target} ${key}`;
           edges.set(edge, (edges.get(edge) ?? 0) | FLOW_BITS[flow]);
         }
-        map.set(key, entity);
       };
       const remove = (key: string): void => {
-        unlink(key);
+        for (const { target } of map.get(key)?.references ?? NO_REFERENCES) edges.delete(`${target} ${key}`);
         map.delete(key);
       };
       change(put, remove);
