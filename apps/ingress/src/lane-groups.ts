@@ -10,7 +10,7 @@ import type { StreamContent } from "@greco/domain/epoch";
 import type { LaneInfo } from "@greco/domain/lane";
 import type { EntityIdentity } from "@greco/domain/model";
 import { parseEntityIdentity } from "@greco/domain/model";
-import type { LaneWriter, LedgerFollower, OpenLane } from "@greco/lane-kit";
+import type { LaneWriter, LedgerFollower, OpenLane, OpenLaneRequest } from "@greco/lane-kit";
 import { LaneEndedError } from "@greco/lane-kit";
 import type { Ids, Log } from "@greco/ports";
 import { untilAborted } from "./waiting.ts";
@@ -144,20 +144,22 @@ export class LaneGroups {
     const writer = await writerOf();
     const id = ids.next();
     const { retentionMs } = shape;
-    const lanes = await Promise.all(
-      Array.from({ length: shape.lanes }, (_, index) => {
-        const predecessor = predecessors[index];
-        return writer.openLane(
-          {
-            stream: this.stream,
-            group: { id, index, size: shape.lanes },
-            ...(retentionMs === undefined ? {} : { retentionMs }),
-            ...(predecessor === undefined ? {} : { predecessor }),
-          },
-          writer.lost,
-        );
-      }),
-    );
+    const opening = Array.from({ length: shape.lanes }, (_, index) => {
+      const predecessor = predecessors[index];
+      const request: OpenLaneRequest = {
+        stream: this.stream,
+        group: { id, index, size: shape.lanes },
+        ...(retentionMs === undefined ? {} : { retentionMs }),
+        ...(predecessor === undefined ? {} : { predecessor }),
+      };
+      return writer.openLane(request, writer.lost);
+    });
+    const lanes = await Promise.all(opening).catch(async (error: unknown) => {
+      if (!writer.lost.aborted) throw error;
+      // Nothing of this group was used; the next writer opens another.
+      await Promise.allSettled(opening);
+    });
+    if (lanes === undefined) return this.#openGroup(shape, predecessors);
     const group: LaneGroup = { id, writer, lanes, retentionMs };
     const { key } = parseEntityIdentity(this.stream);
     const gone = lanes.some((lane) => ledger.index.identityAt(lane.epoch, key) !== this.stream);
