@@ -20,7 +20,8 @@ import { toProposal, type ProposalInit, type Shown } from "../wire/proposal.ts";
 export function shown({ driver }: Coordinator, stored: StoredProposal): Shown {
   const { model, id, proposal, revision } = stored;
   const runner = driver.runner(model, id);
-  const live = runner !== undefined && runner.state.phase === proposal.phase;
+  // What the driver has not read yet is newer than what it holds.
+  const live = runner !== undefined && runner.revision >= revision && runner.state.phase === proposal.phase;
   return {
     proposal: live ? runner.shownRemaining() : proposal,
     revision,

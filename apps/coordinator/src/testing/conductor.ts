@@ -18,7 +18,7 @@ import type { ControlLog } from "@greco/ports";
 import type { Client } from "@greco/sdk";
 
 export type AnswerInit = MessageInitShape<typeof AnswerCommandRequestSchema>;
-type AnswerCase = NonNullable<AnswerInit["answer"]>;
+export type AnswerCase = NonNullable<AnswerInit["answer"]>;
 
 export type Script = {
   readonly kinds?: readonly string[];
@@ -57,6 +57,15 @@ export function acceptReady(claims: string[] = []): AnswerCase {
 
 /** Votes, and owns nothing. */
 export const bystander: Script = { review: () => acceptReady() };
+
+/** What an answer may say otherwise than it should. */
+export type Subject = {
+  conductor?: string;
+  incarnation?: bigint;
+  commandId?: string;
+  candidate?: string;
+  digest?: string;
+};
 
 type Parts = {
   readonly name: string;
@@ -109,11 +118,7 @@ export class ScriptedConductor implements AsyncDisposable {
     return this.heard.filter((command) => command.command.case === kind);
   }
 
-  async answer(
-    command: Pick<Command, "commandId">,
-    answer: AnswerCase,
-    more: Partial<AnswerInit> = {},
-  ): Promise<void> {
+  async answer(command: Pick<Command, "commandId">, answer: AnswerCase, more: Subject = {}): Promise<void> {
     const heard = this.heard.find((each) => each.commandId === command.commandId);
     await this.client.answerCommand(
       {
@@ -189,7 +194,7 @@ const defaultPrepare: NonNullable<Script["prepare"]> = (command) => {
   return { case: "ready", value: { bindings } };
 };
 
-function subjectOf({ command }: Command): Pick<AnswerInit, "candidate" | "digest"> {
+function subjectOf({ command }: Command): { candidate?: string; digest?: string } {
   switch (command.case) {
     case "review":
     case "prepare":

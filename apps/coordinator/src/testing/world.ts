@@ -221,9 +221,7 @@ export class World implements AsyncDisposable {
     } catch (error) {
       if (!ending.aborted) throw error;
     }
-    throw new Error(
-      `${name} never got there; it is ${Phase[last?.phase ?? 0]}: ${JSON.stringify(last, bigints)}`,
-    );
+    throw new Error(`${name} never got there; it stands at ${JSON.stringify(last, bigints)}`);
   }
 
   settled(name: string): Promise<Proposal> {
