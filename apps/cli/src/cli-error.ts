@@ -1,5 +1,7 @@
 /** What the command line says when it cannot go on: what is wrong, where, what to do next. */
 import { GrecoError } from "@greco/sdk";
+import { shortName } from "./short-name.ts";
+import { printable } from "./text.ts";
 
 /** 1: it went wrong; 2: there are differences (`diff`, `plan`); also 2 for a command line that cannot be read. */
 export const EXIT = { ok: 0, failed: 1, differs: 2, usage: 2 } as const;
@@ -21,19 +23,23 @@ function nextStep(error: GrecoError): string | undefined {
   return error.reason === "" ? undefined : `greco explain ${error.reason}`;
 }
 
+/** What the message does not say already; of several, all. */
+function details(error: GrecoError): string[] {
+  const all = [
+    ...error.violations.map(({ field, description }) => ({ at: field, description })),
+    ...error.preconditions.map(({ subject, description }) => ({ at: shortName(subject), description })),
+  ];
+  const [only] = all;
+  if (all.length === 1 && only !== undefined && error.message.includes(only.description)) return [];
+  return all.map(({ at, description }) => `  ${at === "" ? "" : `${at}: `}${description}`);
+}
+
 /** Lines for stderr. */
 export function describeError(error: unknown): string[] {
-  if (error instanceof GrecoError) {
-    const lines = [`error: ${error.message}`];
-    for (const { field, description } of error.violations) lines.push(`  ${field}: ${description}`);
-    for (const { subject, description } of error.preconditions)
-      lines.push(`  ${subject === "" ? "" : `${subject}: `}${description}`);
-    const next = nextStep(error);
-    if (next !== undefined) lines.push(`next:  ${next}`);
-    return lines;
-  }
-  if (error instanceof CliError) {
-    return [`error: ${error.message}`, ...(error.next === undefined ? [] : [`next:  ${error.next}`])];
-  }
-  return [`error: ${error instanceof Error ? error.message : String(error)}`];
+  const lines = [`error: ${error instanceof Error ? error.message : String(error)}`];
+  if (error instanceof GrecoError) lines.push(...details(error));
+  const next =
+    error instanceof GrecoError ? nextStep(error) : error instanceof CliError ? error.next : undefined;
+  if (next !== undefined) lines.push(`next:  ${next}`);
+  return lines.map(printable);
 }

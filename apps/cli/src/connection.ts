@@ -7,7 +7,9 @@ import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor"
 import { IngressService } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
 import { type Client, createClient } from "@greco/sdk";
-import { CliError } from "./cli-error.ts";
+import { isSegment } from "@greco/domain/model";
+import { CliError, EXIT } from "./cli-error.ts";
+import { parseDuration } from "./times.ts";
 
 export type ConnectionFlags = {
   readonly data?: string;
@@ -74,7 +76,10 @@ export async function findAddresses(
 async function findToken(flags: ConnectionFlags, tokens: string | undefined): Promise<string> {
   const given = process.env["GRECO_TOKEN"];
   if (flags.tokenFile === undefined && flags.as === undefined && given !== undefined) return given.trim();
-  const file = flags.tokenFile ?? (tokens === undefined ? undefined : join(tokens, flags.as ?? "admin"));
+  const { as = "admin" } = flags;
+  if (!isSegment(as))
+    throw new CliError(`--as names a person, as editor; got '${as}'`, undefined, EXIT.usage);
+  const file = flags.tokenFile ?? (tokens === undefined ? undefined : join(tokens, as));
   if (file === undefined)
     throw new CliError(
       "no token",
@@ -90,16 +95,6 @@ async function findToken(flags: ConnectionFlags, tokens: string | undefined): Pr
         : "greco dev has tokens for viewer, editor, releaser and admin (--as)",
     );
   }
-}
-
-export function parseDuration(text: string, flag: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
-  if (match === null)
-    throw new CliError(`${flag} must be a time like 500ms, 30s, 10m, 2h or 7d; got '${text}'`, undefined, 2);
-  const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[
-    match[2] as "ms" | "s" | "m" | "h" | "d"
-  ];
-  return Math.round(Number(match[1]) * unit);
 }
 
 export async function openClients(flags: ConnectionFlags, stack: AsyncDisposableStack): Promise<Clients> {

@@ -1,8 +1,8 @@
 /** What every command is handed: its clients, its output, its model, and a signal that Ctrl-C aborts. */
 import type { Command } from "commander";
-import { isSegment } from "@greco/domain/model";
 import { CliError, EXIT } from "./cli-error.ts";
 import { type Clients, type ConnectionFlags, openClients } from "./connection.ts";
+import { entityResourceOf, modelResourceOf, resourceOf } from "./names.ts";
 import { Output, parseFormat } from "./output.ts";
 
 export type GlobalFlags = ConnectionFlags & {
@@ -11,13 +11,20 @@ export type GlobalFlags = ConnectionFlags & {
   readonly color: boolean;
 };
 
+export type Collection = "drafts" | "proposals" | "kinds" | "streams";
+
 export type Context = {
   readonly flags: GlobalFlags;
   readonly output: Output;
   readonly signal: AbortSignal;
   clients(): Promise<Clients>;
-  /** `models/m`, from --model or GRECO_MODEL. */
+  /** `models/m`, from --model or GRECO_MODEL; undefined: none was given. */
+  readonly model: string | undefined;
+  /** As `model`; an error when none was given. */
   parent(): string;
+  /** `late` → `models/m/drafts/late`; a full name needs no --model. */
+  resource(collection: Collection, text: string): string;
+  entity(text: string): string;
   exit(code: number): void;
 };
 
@@ -32,19 +39,17 @@ export type Runner = {
   run<A extends readonly unknown[], O>(body: Run<A, O>): (...args: unknown[]) => Promise<void>;
 };
 
-export function parentOf(model: string | undefined): string {
-  const name = (model ?? process.env["GRECO_MODEL"])?.replace(/^models\//, "");
-  if (name === undefined || name === "") {
+function parentOf(model: string | undefined): string {
+  if (model === undefined)
     throw new CliError(
       "which model?",
       "give --model NAME or GRECO_MODEL; `greco model list` shows them",
       EXIT.usage,
     );
-  }
-  if (!isSegment(name))
-    throw new CliError(`a model's name matches [a-z0-9-]{1,63}; got '${name}'`, undefined, EXIT.usage);
-  return `models/${name}`;
+  return modelResourceOf(model);
 }
+
+const given = (text: string | undefined): string | undefined => (text === "" ? undefined : text);
 
 export function createRunner(signal: AbortSignal, exit: (code: number) => void): Runner {
   return {
@@ -56,15 +61,24 @@ export function createRunner(signal: AbortSignal, exit: (code: number) => void):
         const options = all.at(-2);
         const args = all.slice(0, -2);
         const flags = command.optsWithGlobals<GlobalFlags>();
-        const colour = flags.color && process.env["NO_COLOR"] === undefined && process.stdout.isTTY === true;
+        const model = given(flags.model) ?? given(process.env["GRECO_MODEL"]);
+        const parent = (): string => parentOf(model);
         await using stack = new AsyncDisposableStack();
         let clients: Promise<Clients> | undefined;
         const context: Context = {
           flags,
-          output: new Output(parseFormat(flags.output), colour),
+          // https://no-color.org
+          output: new Output(
+            parseFormat(flags.output),
+            flags.color && given(process.env["NO_COLOR"]) === undefined,
+          ),
           signal,
           clients: () => (clients ??= openClients(flags, stack)),
-          parent: () => parentOf(flags.model),
+          model: model === undefined ? undefined : modelResourceOf(model),
+          parent,
+          resource: (collection, text) =>
+            text.startsWith("models/") ? text : resourceOf(parent(), collection, text),
+          entity: (text) => entityResourceOf(text.startsWith("models/") ? "" : parent(), text),
           exit,
         };
         await body(context, options as never, ...(args as never));

@@ -2,8 +2,9 @@
 import { isSegment } from "@greco/domain/model";
 import { CliError, EXIT } from "./cli-error.ts";
 
-/** `Query/late-flights` → `models/m/entities/query/late-flights`. */
+/** `Query/late-flights` → `models/m/entities/query/late-flights`; a full name stays. */
 export function entityResourceOf(parent: string, text: string): string {
+  if (text.startsWith("models/")) return text;
   const [kind = "", name = "", ...rest] = text.split("/");
   if (rest.length > 0 || !isSegment(kind.toLowerCase()) || !isSegment(name)) {
     throw new CliError(
@@ -23,19 +24,19 @@ export function resourceOf(parent: string, collection: string, text: string): st
   return `${parent}/${collection}/${text}`;
 }
 
-/** `models/m/entities/query/x` → `query/x`; `models/m/drafts/d` → `d`. */
-export function shortName(resource: string): string {
-  return resource
-    .replace(
-      /^models\/[^/]+\/(entities|drafts|proposals|kinds|versions|streams|roleBindings|auditRecords)\//,
-      "",
-    )
-    .replace(/^(models|conductors)\//, "");
+/** `airline`, `models/airline` → `models/airline`. */
+export function modelResourceOf(text: string): string {
+  const name = text.replace(/^models\//, "");
+  if (!isSegment(name))
+    throw new CliError(`a model's name matches [a-z0-9-]{1,63}; got '${text}'`, undefined, EXIT.usage);
+  return `models/${name}`;
 }
 
+/** `7`, `v7`, `models/m/versions/7` → 7. */
 export function parseInteger(text: string, flag: string): number {
-  const value = Number(text.replace(/^.*versions\//, ""));
-  if (!Number.isSafeInteger(value) || value < 0)
+  const digits = /^(?:models\/[^/]+\/versions\/|v)?(\d+)$/.exec(text)?.[1];
+  const value = Number(digits);
+  if (digits === undefined || !Number.isSafeInteger(value))
     throw new CliError(`${flag} must be a whole number from 0; got '${text}'`, undefined, EXIT.usage);
   return value;
 }
@@ -49,29 +50,10 @@ export async function pages<T>(
   let token = "";
   do {
     const { items, next } = await ask(token);
-    all.push(...items);
+    for (const item of items) all.push(item);
     token = next;
   } while (token !== "" && all.length < limit);
-  return all.slice(0, limit);
+  return all.length > limit ? all.slice(0, limit) : all;
 }
 
 export const PAGE_SIZE = 500;
-
-export function timeText(time: { readonly seconds: bigint; readonly nanos: number } | undefined): string {
-  if (time === undefined) return "";
-  return new Date(Number(time.seconds) * 1_000 + time.nanos / 1e6).toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-export function durationText(
-  duration: { readonly seconds: bigint; readonly nanos: number } | undefined,
-): string {
-  if (duration === undefined) return "";
-  const seconds = Number(duration.seconds) + duration.nanos / 1e9;
-  return seconds >= 60
-    ? `${Math.floor(seconds / 60)}m${Math.round(seconds % 60)}s`
-    : `${Math.round(seconds * 10) / 10}s`;
-}
-
-export function toDuration(ms: number): { seconds: bigint; nanos: number } {
-  return { seconds: BigInt(Math.floor(ms / 1_000)), nanos: Math.round((ms % 1_000) * 1e6) };
-}

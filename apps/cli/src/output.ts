@@ -1,7 +1,9 @@
 /** Data on stdout in the form that was asked for; progress and notes on stderr. */
-import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
+import { stripVTControlCharacters } from "node:util";
+import type { JsonValue } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
 import { CliError, EXIT } from "./cli-error.ts";
+import { fit, oneLine, padEnd, padStart, printable, widthOf } from "./text.ts";
 
 export const FORMATS = ["table", "json", "jsonl", "yaml"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -19,57 +21,88 @@ export type Column<T> = {
   readonly right?: boolean;
 };
 
-/** int64 as numbers where they are exact: scripts want to compute with them. */
-export function plain<D extends DescMessage>(schema: D, message: MessageShape<D>): JsonValue {
-  return numbers(toJson(schema, message, { alwaysEmitImplicit: true }));
-}
+/** The third colours a line once it is known to be harmless. */
+export type Fact = readonly [name: string, value: string, paint?: (line: string) => string];
+export type Facts = readonly Fact[];
 
-const INTEGER_FIELDS =
-  /(version|seq|epoch|number|sequence|count|incarnation|revision|lag|entries|batchId|retryAfterMs)$/i;
+export type Sink = {
+  write(text: string): unknown;
+  readonly columns?: number | undefined;
+  readonly isTTY?: boolean | undefined;
+};
 
-function numbers(value: JsonValue, key = ""): JsonValue {
-  if (typeof value === "string")
-    return INTEGER_FIELDS.test(key) && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
-  if (Array.isArray(value)) return value.map((each) => numbers(each, key));
-  if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, numbers(each, name)]));
-}
+/** Items as they come: lines as jsonl, one array as json and yaml, text otherwise. */
+export type Items = {
+  item(json: JsonValue, text: () => string): void;
+  end(): void;
+};
 
-type Sink = { write(text: string): unknown; readonly columns?: number | undefined; readonly isTTY?: boolean };
+/** SGR codes. */
+export type Paint = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+const SGR: Readonly<Record<Paint, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
+
+const GAP = "  ";
+/** A column is not made narrower than this to let the others have their room. */
+const COLUMN_MIN = 12;
+const COLUMNS_DEFAULT = 80;
+const YAML = { lineWidth: 110 } as const;
 
 export class Output {
   readonly format: Format;
   readonly #out: Sink;
   readonly #err: Sink;
-  readonly colour: boolean;
+  readonly #colour: boolean;
 
   constructor(format: Format, colour: boolean, out: Sink = process.stdout, err: Sink = process.stderr) {
     this.format = format;
-    this.colour = colour;
+    this.#colour = colour;
     this.#out = out;
     this.#err = err;
   }
 
+  /** A person looks at what goes to stderr. */
   get live(): boolean {
     return this.#err.isTTY === true;
   }
 
+  get isTable(): boolean {
+    return this.format === "table";
+  }
+
+  /** For people, on stderr. */
   note(text: string): void {
     this.#err.write(`${text}\n`);
+  }
+
+  /** Data as text, on stdout; only where the format is a table. */
+  line(text: string): void {
+    this.#out.write(`${text}\n`);
   }
 
   raw(text: string): void {
     this.#out.write(text);
   }
 
-  /** Replaces the last `lines` lines on a terminal. */
+  /** Replaces the last `lines` lines of stderr; each is cut to the width, so that the next time counts them right. */
   redraw(lines: number, text: readonly string[]): void {
     const up = lines > 0 ? `\u001b[${lines}A\u001b[J` : "";
-    this.#err.write(`${up}${text.map((line) => `${line}\n`).join("")}`);
+    const room = (this.#err.columns ?? COLUMNS_DEFAULT) - 1;
+    this.#err.write(
+      up +
+        text
+          .map((line) => `${widthOf(line) > room ? fit(stripVTControlCharacters(line), room) : line}\n`)
+          .join(""),
+    );
   }
 
-  paint(code: string, text: string): string {
-    return this.colour ? `\u001b[${code}m${text}\u001b[0m` : text;
+  /** For what goes to stdout. */
+  paint(colour: Paint, text: string): string {
+    return paint(this.#colour && this.#out.isTTY === true, colour, text);
+  }
+
+  /** For what goes to stderr. */
+  paintNote(colour: Paint, text: string): string {
+    return paint(this.#colour && this.live, colour, text);
   }
 
   list<T>(
@@ -78,52 +111,92 @@ export class Output {
     json: (row: T) => JsonValue,
     empty: string,
   ): void {
-    if (this.format === "json") this.#out.write(`${JSON.stringify(rows.map(json), null, 2)}\n`);
-    else if (this.format === "jsonl")
-      for (const row of rows) this.#out.write(`${JSON.stringify(json(row))}\n`);
-    else if (this.format === "yaml") this.#out.write(stringify(rows.map(json)));
+    if (this.format === "json") this.line(JSON.stringify(rows.map(json), null, 2));
+    else if (this.format === "jsonl") for (const row of rows) this.line(JSON.stringify(json(row)));
+    else if (this.format === "yaml") this.raw(stringify(rows.map(json), YAML));
     else if (rows.length === 0) this.note(empty);
     else this.#table(rows, columns);
   }
 
-  one<T>(
-    row: T,
-    facts: (row: T) => readonly (readonly [string, string])[],
-    json: (row: T) => JsonValue,
-  ): void {
-    if (this.format === "json") this.#out.write(`${JSON.stringify(json(row), null, 2)}\n`);
-    else if (this.format === "jsonl") this.#out.write(`${JSON.stringify(json(row))}\n`);
-    else if (this.format === "yaml") this.#out.write(stringify(json(row)));
-    else {
-      const lines = facts(row).filter(([, value]) => value !== "");
-      const width = Math.max(...lines.map(([name]) => name.length));
-      for (const [name, value] of lines) {
-        const [first = "", ...more] = value.split("\n");
-        this.#out.write(
-          `${this.paint("2", name.padEnd(width))}  ${first}\n${more.map((line) => `${" ".repeat(width + 2)}${line}\n`).join("")}`,
-        );
-      }
+  one<T>(row: T, facts: (row: T) => Facts, json: (row: T) => JsonValue): void {
+    if (this.isTable) this.#facts(facts(row));
+    else this.value(json(row));
+  }
+
+  /** One value, in a format that is not a table. */
+  value(json: JsonValue): void {
+    if (this.format === "json") this.line(JSON.stringify(json, null, 2));
+    else if (this.format === "yaml") this.raw(stringify(json, YAML));
+    else this.line(JSON.stringify(json));
+  }
+
+  /** Something is done that has no data of its own: a sentence for people, what was asked for scripts. */
+  done(sentence: string, json: JsonValue): void {
+    if (this.isTable) this.note(sentence);
+    else this.value(json);
+  }
+
+  items(): Items {
+    let count = 0;
+    return {
+      item: (json, text) => {
+        count += 1;
+        if (this.isTable) this.raw(text());
+        else if (this.format === "yaml") this.raw(stringify([json], YAML));
+        else if (this.format === "jsonl") this.line(JSON.stringify(json));
+        else this.raw(`${count === 1 ? "[" : ","}\n${JSON.stringify(json)}`);
+      },
+      end: () => {
+        if (this.format === "json") this.line(count === 0 ? "[]" : "\n]");
+        else if (this.format === "yaml" && count === 0) this.line("[]");
+      },
+    };
+  }
+
+  #facts(facts: Facts): void {
+    const lines = facts.filter(([, value]) => value !== "");
+    const width = Math.max(0, ...lines.map(([name]) => name.length));
+    for (const [name, value, colour = (line: string) => line] of lines) {
+      const [first = "", ...more] = printable(value).split("\n").map(colour);
+      this.line(`${this.paint("dim", name.padEnd(width))}${GAP}${first}`);
+      for (const line of more) this.line(`${" ".repeat(width)}${GAP}${line}`);
     }
   }
 
   #table<T>(rows: readonly T[], columns: readonly Column<T>[]): void {
-    const cells = rows.map((row) => columns.map((column) => column.value(row)));
-    const widths = columns.map((column, index) =>
-      Math.max(column.title.length, ...cells.map((line) => line[index]?.length ?? 0)),
+    const cells = rows.map((row) => columns.map((column) => oneLine(column.value(row))));
+    const room = this.#out.isTTY === true ? (this.#out.columns ?? COLUMNS_DEFAULT) : Number.POSITIVE_INFINITY;
+    const widths = shrink(
+      columns.map(({ title }, index) =>
+        Math.max(title.length, ...cells.map((line) => widthOf(line[index] ?? ""))),
+      ),
+      room - GAP.length * (columns.length - 1),
     );
-    const room = this.#out.isTTY === true ? (this.#out.columns ?? 80) : Number.POSITIVE_INFINITY;
-    const format = (line: readonly string[]): string => {
-      const text = line
-        .map((cell, index) =>
-          columns[index]?.right === true
-            ? cell.padStart(widths[index] ?? 0)
-            : cell.padEnd(widths[index] ?? 0),
-        )
-        .join("  ")
+    const format = (line: readonly string[]): string =>
+      line
+        .map((cell, index) => {
+          const width = widths[index] ?? 0;
+          const cut = fit(cell, width);
+          return columns[index]?.right === true ? padStart(cut, width) : padEnd(cut, width);
+        })
+        .join(GAP)
         .trimEnd();
-      return text.length > room ? `${text.slice(0, room - 1)}…` : text;
-    };
-    this.#out.write(`${this.paint("1", format(columns.map((column) => column.title.toUpperCase())))}\n`);
-    for (const line of cells) this.#out.write(`${format(line)}\n`);
+    this.line(this.paint("bold", format(columns.map((column) => column.title.toUpperCase()))));
+    for (const line of cells) this.line(format(line));
   }
+}
+
+function paint(on: boolean, colour: Paint, text: string): string {
+  return on && text !== "" ? `\u001b[${SGR[colour]}m${text}\u001b[0m` : text;
+}
+
+/** Takes from the widest columns what does not fit. */
+export function shrink(widths: readonly number[], room: number): number[] {
+  const left = [...widths];
+  for (let excess = left.reduce((sum, width) => sum + width, 0) - room; excess > 0; excess -= 1) {
+    const widest = left.indexOf(Math.max(...left));
+    if ((left[widest] ?? 0) <= COLUMN_MIN) break;
+    left[widest] = (left[widest] ?? 0) - 1;
+  }
+  return left;
 }

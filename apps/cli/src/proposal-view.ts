@@ -1,6 +1,7 @@
 /** A proposal as people follow it: its phase, and a line for each conductor. Pure. */
 import {
   AbortCauseSchema,
+  Confirmation_State,
   Confirmation_StateSchema,
   Phase,
   PhaseSchema,
@@ -8,76 +9,111 @@ import {
   type VoterStatus,
   VoterStatus_Vote,
 } from "@greco/contracts/greco/commit/v1/commit";
-import { durationText, shortName } from "./names.ts";
+import { findingLines } from "./finding-view.ts";
+import { shortName } from "./short-name.ts";
+import { durationText } from "./times.ts";
 
 const lower = (
   schema: { value: Readonly<Record<number, { localName: string } | undefined>> },
   value: number,
 ): string => (schema.value[value]?.localName ?? "").toLowerCase();
 
+const isAborted = ({ phase, committed }: Proposal): boolean =>
+  phase === Phase.ABORTED || (phase === Phase.SETTLED && !committed);
+
 export function phaseText(proposal: Proposal): string {
   const phase = lower(PhaseSchema, proposal.phase);
   if (proposal.phase === Phase.QUEUED && proposal.queuePosition > 0)
     return `${phase} (${proposal.queuePosition} before it)`;
-  if (proposal.phase === Phase.ABORTED || (proposal.phase === Phase.SETTLED && !proposal.committed)) {
-    return `aborted (${lower(AbortCauseSchema, proposal.abortCause)})`;
+  if (isAborted(proposal)) {
+    const settled = proposal.phase === Phase.SETTLED ? ", settled" : "";
+    return `aborted (${lower(AbortCauseSchema, proposal.abortCause)})${settled}`;
   }
   return proposal.version > 0n ? `${phase} as version ${proposal.version}` : phase;
 }
 
-function voteText(voter: VoterStatus): string {
+/** What the conductor has said, and what is waited for. */
+export function voterText(voter: VoterStatus, proposal: Pick<Proposal, "phase" | "committed">): string {
+  if (voter.excused) return "excused: it was deregistered";
+  const over = proposal.phase >= Phase.COMMITTED;
+  const said = voteText(voter, proposal.phase);
+  if (!over) return said;
+  if (voter.settled) return `${said}, settled`;
+  if (proposal.phase === Phase.COMMITTED || (proposal.phase === Phase.ABORTED && !wasAsked(voter)))
+    return said;
+  return `${said}, ${proposal.phase === Phase.ABORTED ? "takes back" : "releases"} …`;
+}
+
+const wasAsked = ({ vote }: VoterStatus): boolean => vote !== VoterStatus_Vote.UNSPECIFIED;
+
+function voteText(voter: VoterStatus, phase: Phase): string {
   switch (voter.vote) {
     case VoterStatus_Vote.ACCEPT:
-      return voter.ready ? "accepts, ready" : "accepts";
+      if (voter.ready) return "accepts, ready";
+      return phase === Phase.ACCEPTED ? "accepts, prepares …" : "accepts";
     case VoterStatus_Vote.VETO:
       return "vetoes";
     case VoterStatus_Vote.FAILED:
-      return "failed";
+      return "could not prepare";
     default:
-      return "no answer yet";
+      return phase === Phase.PROPOSED ? "reviews …" : "no answer";
   }
 }
 
-export function voterText(voter: VoterStatus): string {
-  if (voter.excused) return "excused";
-  const vote = voteText(voter);
-  return voter.settled ? `${vote}, settled` : vote;
+export type Mark = "good" | "bad" | "open";
+
+export function markOf(voter: VoterStatus): Mark {
+  if (voter.vote === VoterStatus_Vote.VETO || voter.vote === VoterStatus_Vote.FAILED) return "bad";
+  return voter.ready || voter.excused ? "good" : "open";
 }
 
-export function confirmationText(proposal: Proposal): string {
-  const { confirmation } = proposal;
-  if (confirmation === undefined || confirmation.state === 0) return "";
+export const SIGN: Readonly<Record<Mark, string>> = { good: "✓", bad: "✗", open: "·" };
+
+export function confirmationText({ confirmation }: Proposal): string {
+  if (confirmation === undefined || confirmation.state === Confirmation_State.UNSPECIFIED) return "";
   const state = lower(Confirmation_StateSchema, confirmation.state);
-  const left = state === "armed" ? `, ${durationText(confirmation.remaining)} left` : "";
+  const left =
+    confirmation.state === Confirmation_State.ARMED && confirmation.remaining !== undefined
+      ? `, ${durationText(confirmation.remaining)} left to confirm`
+      : "";
   const by = confirmation.confirmedBy === "" ? "" : ` by ${confirmation.confirmedBy}`;
-  const revert = confirmation.revertProposal === "" ? "" : ` by ${shortName(confirmation.revertProposal)}`;
+  const revert =
+    confirmation.revertProposal === "" ? "" : `, by proposal ${shortName(confirmation.revertProposal)}`;
   return `${state}${by}${revert}${left}`;
 }
 
-/** Findings of all voters, a line or two each. */
-export function findingLines(proposal: Proposal): string[] {
-  return proposal.voters.flatMap((voter) =>
+/** Findings of all voters, each under its conductor's name. */
+export function findingsText({ voters }: Proposal): string[] {
+  return voters.flatMap((voter) =>
     voter.findings.flatMap((finding) => {
-      const column = finding.column > 0 ? `, column ${finding.column}` : "";
-      const line = `${shortName(voter.conductor)}: ${shortName(finding.entity)} ${finding.fieldPath}${column}: ${finding.message}`;
-      return finding.remedy === "" ? [line] : [line, `  ${finding.remedy}`];
+      const [first = "", ...more] = findingLines(finding);
+      return [`${shortName(voter.conductor)}: ${first}`, ...more];
     }),
   );
 }
 
-export function progressLines(proposal: Proposal): string[] {
+export type ProposalLine = { readonly text: string; readonly mark: Mark };
+
+/** The first is the proposal's, then one a conductor. */
+export function progressOf(proposal: Proposal): readonly [ProposalLine, ...ProposalLine[]] {
   const width = Math.max(0, ...proposal.voters.map((voter) => shortName(voter.conductor).length));
-  const left = proposal.remaining === undefined ? "" : `  (${durationText(proposal.remaining)} left)`;
+  const mark = isAborted(proposal) ? "bad" : proposal.phase >= Phase.COMMITTED ? "good" : "open";
   return [
-    `${shortName(proposal.name)}  ${phaseText(proposal)}${left}`,
-    ...proposal.voters.map((voter) => `  ${shortName(voter.conductor).padEnd(width)}  ${voterText(voter)}`),
+    { text: `${shortName(proposal.name)}  ${phaseText(proposal)}`, mark },
+    ...proposal.voters.map((voter) => ({
+      text: `${shortName(voter.conductor).padEnd(width)}  ${voterText(voter, proposal)}`,
+      mark: markOf(voter),
+    })),
   ];
 }
 
-export const isDecided = (proposal: Proposal): boolean => proposal.phase >= Phase.COMMITTED;
-
 /** Markers are on their way, or there will be none. */
-export const isInEffect = (proposal: Proposal): boolean =>
-  proposal.phase === Phase.MARKED || proposal.phase === Phase.SETTLED || proposal.phase === Phase.ABORTED;
+export const isInEffect = ({ phase }: Proposal): boolean =>
+  phase === Phase.MARKED || phase === Phase.SETTLED || phase === Phase.ABORTED;
+
+export const isSettled = ({ phase }: Proposal): boolean => phase === Phase.SETTLED;
 
 export const hasCommitted = (proposal: Proposal): boolean => proposal.committed || proposal.version > 0n;
+
+export const isArmed = ({ confirmation }: Proposal): boolean =>
+  confirmation?.state === Confirmation_State.ARMED;

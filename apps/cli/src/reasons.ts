@@ -1,13 +1,15 @@
-/** What each error's reason means and what to do about it. A spec holds the list complete. */
-export type Reason = { readonly means: string; readonly next: string };
+/** What each error's and finding's reason means and what to do about it. A spec holds the list complete. */
+import { CALL_REASONS } from "./reasons/calls.ts";
+import { COMMIT_REASONS } from "./reasons/commit.ts";
+import { DATA_REASONS } from "./reasons/data.ts";
+import { FINDING_REASONS } from "./reasons/findings.ts";
+import { MODEL_REASONS } from "./reasons/model.ts";
+import type { Reasons } from "./reasons/reason.ts";
 
-export const REASONS: Readonly<Record<string, Reason>> = {
-  STALE_ETAG: {
-    means: "somebody changed it after you read it",
-    next: "read it again and repeat the call with the new etag",
-  },
-  STALE_DRAFT: {
-    means: "the draft's base is no longer the committed version",
-    next: "greco draft rebase DRAFT, look at the diff, and try again",
-  },
+export const REASONS: Reasons = {
+  ...CALL_REASONS,
+  ...MODEL_REASONS,
+  ...FINDING_REASONS,
+  ...COMMIT_REASONS,
+  ...DATA_REASONS,
 };

@@ -4,7 +4,7 @@
  */
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseAllDocuments, stringify } from "yaml";
+import { type Document, isNode, isScalar, LineCounter, parseAllDocuments, stringify, visit } from "yaml";
 
 export type EntityFile = {
   /** As in resource names: `query`. */
@@ -22,6 +22,12 @@ export class EntityFileError extends Error {
 
 const SEGMENT = /^[a-z0-9-]{1,63}$/;
 const FIELDS = ["kind", "name", "spec"];
+const FILE_NAMES = /\.(ya?ml|json)$/;
+/** Far more than a model has in one file; what is no entity file at all is refused before it is read. */
+const FILE_BYTES_MAX = 64 * 1024 * 1024;
+
+const shown = (value: unknown): string =>
+  value === undefined ? "nothing" : JSON.stringify(value).slice(0, 80);
 
 function toEntity(document: unknown, where: string): EntityFile {
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
@@ -30,51 +36,110 @@ function toEntity(document: unknown, where: string): EntityFile {
   const fields = document as Record<string, unknown>;
   const odd = Object.keys(fields).find((field) => !FIELDS.includes(field));
   if (odd !== undefined)
-    throw new EntityFileError(`${where}: unknown field '${odd}'; an entity has kind, name and spec`);
+    throw new EntityFileError(
+      `${where}: unknown field '${odd}'; an entity has kind, name and spec, and its own fields stand in spec`,
+    );
   const { kind, name, spec } = fields;
   if (typeof kind !== "string" || !SEGMENT.test(kind.toLowerCase())) {
-    throw new EntityFileError(`${where}: kind must be a text like Query; got ${JSON.stringify(kind)}`);
+    throw new EntityFileError(`${where}: kind must be a text like Query; got ${shown(kind)}`);
   }
   if (typeof name !== "string" || !SEGMENT.test(name)) {
-    throw new EntityFileError(`${where}: name must match [a-z0-9-]{1,63}; got ${JSON.stringify(name)}`);
+    const quoted = typeof name === "number" || typeof name === "boolean" ? "; write it in quotes" : "";
+    throw new EntityFileError(`${where}: name must match [a-z0-9-]{1,63}; got ${shown(name)}${quoted}`);
   }
   if (typeof spec !== "object" || spec === null || Array.isArray(spec)) {
-    throw new EntityFileError(`${where}: spec must be an object`);
+    throw new EntityFileError(`${where}: spec must be an object; got ${shown(spec)}`);
   }
   return { kind: kind.toLowerCase(), name, spec: spec as Record<string, unknown>, where };
 }
 
-function parse(text: string, where: string): EntityFile[] {
-  const entities: EntityFile[] = [];
-  const documents = parseAllDocuments(text, { maxAliasCount: 100 } as never);
-  if (!Array.isArray(documents)) return entities;
-  documents.forEach((document, index) => {
-    const at = documents.length > 1 ? `${where} (document ${index + 1})` : where;
-    const error = document.errors[0];
-    if (error !== undefined) throw new EntityFileError(`${at}: ${error.message}`);
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
-    if (value !== null) entities.push(toEntity(value, at));
+type Place = (offset: number) => string;
+
+/** What JSON has no value for would arrive as another value than the file says. */
+function refuseNonJson(document: Document, place: Place): void {
+  visit(document, {
+    Scalar(_key, { value, source = "", range }) {
+      const why = nonJson(value, source);
+      if (why !== undefined) throw new EntityFileError(`${place(range?.[0] ?? 0)}: ${source} ${why}`);
+    },
+    Pair(_key, { key }) {
+      if (isScalar(key) && (typeof key.value === "string" || typeof key.value === "number")) return;
+      const at = isNode(key) ? (key.range?.[0] ?? 0) : 0;
+      throw new EntityFileError(`${place(at)}: a field's name must be a text; write it in quotes`);
+    },
   });
-  return entities;
 }
 
-/** All entities of a file, or of the files below a folder, in the order of kind and name; one each. */
-export async function readEntities(path: string): Promise<EntityFile[]> {
-  let files: string[];
+function nonJson(value: unknown, source: string): string | undefined {
+  if (value instanceof Uint8Array) return "has no form in JSON; write it as a text";
+  if (typeof value !== "number") return undefined;
+  if (!Number.isFinite(value)) return "is no number of JSON; write it in quotes";
+  const rounded =
+    /^[+-]?\d+$/.test(source) && !Number.isSafeInteger(value) && BigInt(source) !== BigInt(value);
+  return rounded ? `would be rounded to ${value}; write it in quotes` : undefined;
+}
+
+/** The entities of one text; `where` names it in messages. */
+export function parseEntities(text: string, where: string): EntityFile[] {
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, version: "1.2" });
+  if (!Array.isArray(documents)) return [];
+  const place: Place = (offset) => {
+    const { line, col } = lines.linePos(offset);
+    return `${where}:${line}:${col}`;
+  };
+  return documents.flatMap((document): EntityFile[] => {
+    const error = document.errors[0];
+    if (error !== undefined) throw new EntityFileError(`${place(error.pos[0])}: ${error.message}`);
+    refuseNonJson(document, place);
+    const value = valueOf(document, where);
+    if (value === null) return [];
+    const at = documents.length > 1 ? place(document.contents?.range?.[0] ?? 0) : where;
+    return [toEntity(value, at)];
+  });
+}
+
+/** YAML's aliases can make a small file huge; a hundred of them are enough for people. */
+function valueOf(document: Document, where: string): unknown {
   try {
-    files = (await stat(path)).isDirectory()
-      ? (await readdir(path, { recursive: true }))
-          .filter((file) => /\.(ya?ml|json)$/.test(file))
-          .sort()
-          .map((file) => join(path, file))
-      : [path];
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    throw new EntityFileError(`${where}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Files below a folder that may hold entities, in order; empty when there is no such folder. */
+export async function entityFilesIn(dir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile() && FILE_NAMES.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+async function filesAt(path: string): Promise<string[]> {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) return await entityFilesIn(path);
+    if (found.size > FILE_BYTES_MAX)
+      throw new EntityFileError(`${path}: ${found.size} bytes; at most ${FILE_BYTES_MAX} are read: split it`);
+    return [path];
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
     throw new EntityFileError(`${path}: there is no such file or folder`, { cause });
   }
+}
+
+/** All entities of a file, or of the files below a folder, in the order of kind and name; one each. */
+export async function readEntities(path: string): Promise<EntityFile[]> {
   const byKey = new Map<string, EntityFile>();
-  for (const file of files) {
-    for (const entity of parse(await readFile(file, "utf8"), file)) {
+  for (const file of await filesAt(path)) {
+    for (const entity of parseEntities(await readFile(file, "utf8"), file)) {
       const key = `${entity.kind}/${entity.name}`;
       const other = byKey.get(key);
       if (other !== undefined)

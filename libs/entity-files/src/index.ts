@@ -1,2 +1,9 @@
-export { EntityFileError, formatEntity, readEntities, writeEntity } from "./entity-file.ts";
+export {
+  EntityFileError,
+  entityFilesIn,
+  formatEntity,
+  parseEntities,
+  readEntities,
+  writeEntity,
+} from "./entity-file.ts";
 export type { EntityFile } from "./entity-file.ts";

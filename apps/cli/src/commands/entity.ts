@@ -1,53 +1,56 @@
-/** `greco get | list | describe | export | validate`: entities as they are. */
+/** `greco get | list | describe | export`: entities as they are. */
+import type { JsonValue } from "@bufbuild/protobuf";
 import type { Command } from "commander";
-import { EntitySchema, type Entity, type Kind } from "@greco/contracts/greco/model/v1/model";
-import { formatEntity, readEntities, writeEntity } from "@greco/entity-files";
-import { checkSchema } from "@greco/expression";
-import { CliError, EXIT } from "../cli-error.ts";
+import { type Entity, EntitySchema } from "@greco/contracts/greco/model/v1/model";
+import { parseReferencePath, valuesAt } from "@greco/domain/model";
+import { entityFilesIn, formatEntity, writeEntity } from "@greco/entity-files";
+import { nearestName } from "@greco/expression";
+import { CliError } from "../cli-error.ts";
 import type { Context, Runner } from "../context.ts";
-import { entityResourceOf, PAGE_SIZE, pages, parseInteger, resourceOf, shortName } from "../names.ts";
-import { plain } from "../output.ts";
+import { plain } from "../plain.ts";
+import { shortName } from "../short-name.ts";
+import { listEntities, viewOf, type ViewFlags } from "../views.ts";
+import { listKinds } from "./kind.ts";
 
-type ViewFlags = { readonly version?: string; readonly draft?: string };
+const jsonOf = (entity: Entity): JsonValue => plain(EntitySchema, entity);
 
-/** `undefined`: the head. */
-export function viewOf(context: Context, flags: ViewFlags) {
-  if (flags.version !== undefined && flags.draft !== undefined)
-    throw new CliError("--version and --draft exclude each other", undefined, EXIT.usage);
-  if (flags.version !== undefined)
-    return { at: { case: "version", value: BigInt(parseInteger(flags.version, "--version")) } } as const;
-  if (flags.draft !== undefined)
-    return { at: { case: "draft", value: resourceOf(context.parent(), "drafts", flags.draft) } } as const;
-  return { at: { case: undefined } } as const;
-}
-
-export async function listKinds(context: Context): Promise<Map<string, Kind>> {
+async function getEntity(context: Context, flags: ViewFlags, name: string): Promise<Entity> {
   const { registry } = await context.clients();
-  const kinds = await pages(async (pageToken) => {
-    const page = await registry.listKinds(
-      { parent: context.parent(), pageSize: PAGE_SIZE, pageToken },
-      { signal: context.signal },
-    );
-    return { items: page.kinds, next: page.nextPageToken };
-  });
-  return new Map(kinds.map((kind) => [shortName(kind.name), kind]));
+  return registry.getEntity(
+    { name: context.entity(name), view: viewOf(context, flags) },
+    { signal: context.signal },
+  );
 }
 
-export async function listEntities(context: Context, flags: ViewFlags, kind: string): Promise<Entity[]> {
-  const { registry } = await context.clients();
-  return pages(async (pageToken) => {
-    const page = await registry.listEntities(
-      { parent: context.parent(), view: viewOf(context, flags), kind, pageSize: PAGE_SIZE, pageToken },
-      { signal: context.signal },
-    );
-    return { items: page.entities, next: page.nextPageToken };
-  });
+/** An empty list of a kind that does not exist is a slip of the pen. */
+async function refuseUnknownKind(context: Context, kind: string): Promise<void> {
+  const kinds = await listKinds(context);
+  if (kinds.has(kind)) return;
+  const near = nearestName(kind, kinds.keys());
+  throw new CliError(
+    `there is no kind ${kind}`,
+    near === undefined ? "`greco kind list` shows those that there are" : `did you mean ${near}?`,
+  );
 }
 
-const entityJson = (entity: Entity) => {
-  const { specJson: _text, ...rest } = plain(EntitySchema, entity) as Record<string, never>;
-  return { ...rest, spec: JSON.parse(entity.specJson) as never };
-};
+/** Who refers to `kind/id`, by the references that kinds declare. */
+async function referrersOf(context: Context, flags: ViewFlags, kind: string, id: string): Promise<string[]> {
+  const kinds = await listKinds(context);
+  const entities = await listEntities(context, flags, "");
+  return entities
+    .filter(({ name, specJson }) =>
+      (kinds.get(shortName(name).split("/")[0] ?? "")?.references ?? []).some(
+        (reference) => reference.kind === kind && namesAt(specJson, reference.path).includes(id),
+      ),
+    )
+    .map(({ name }) => shortName(name));
+}
+
+function namesAt(specJson: string, path: string): unknown[] {
+  const steps = parseReferencePath(path);
+  if (steps === undefined) return [];
+  return valuesAt(JSON.parse(specJson) as JsonValue, steps).map(({ value }) => value);
+}
 
 export function addEntityCommands(program: Command, { run }: Runner): void {
   const withView = (command: Command): Command =>
@@ -57,35 +60,27 @@ export function addEntityCommands(program: Command, { run }: Runner): void {
 
   withView(program.command("get <entity>").description("an entity as a file: kind/name")).action(
     run<[string], ViewFlags>(async (context, flags, name) => {
-      const { registry } = await context.clients();
-      const entity = await registry.getEntity(
-        { name: entityResourceOf(context.parent(), name), view: viewOf(context, flags) },
-        { signal: context.signal },
-      );
+      const entity = await getEntity(context, flags, name);
+      if (!context.output.isTable) return context.output.value(jsonOf(entity));
       const [kind = "", id = ""] = shortName(entity.name).split("/");
-      if (context.output.format === "table")
-        context.output.raw(
-          formatEntity(
-            (await listKinds(context)).get(kind)?.displayName ?? kind,
-            id,
-            JSON.parse(entity.specJson),
-          ),
-        );
-      else context.output.one(entity, () => [], entityJson);
+      const written = (await listKinds(context)).get(kind)?.displayName ?? kind;
+      context.output.raw(formatEntity(written, id, JSON.parse(entity.specJson)));
     }),
   );
   withView(program.command("list [kind]").description("entities, all or of one kind")).action(
-    run<[string | undefined], ViewFlags>(async (context, flags, kind) => {
-      const entities = await listEntities(context, flags, kind?.toLowerCase() ?? "");
+    run<[string | undefined], ViewFlags>(async (context, flags, kind = "") => {
+      const id = kind.toLowerCase();
+      const entities = await listEntities(context, flags, id);
+      if (id !== "" && entities.length === 0) await refuseUnknownKind(context, id);
       context.output.list(
         entities,
         [
           { title: "entity", value: (each) => shortName(each.name) },
-          { title: "created", value: (each) => `v${each.createdVersion}`, right: true },
-          { title: "changed", value: (each) => `v${each.changedVersion}`, right: true },
+          { title: "created", value: (each) => versionText(each.createdVersion), right: true },
+          { title: "changed", value: (each) => versionText(each.changedVersion), right: true },
         ],
-        entityJson,
-        "no entities: greco draft create, then greco draft apply -f DIR",
+        jsonOf,
+        "no entities: greco draft apply DRAFT -f DIR",
       );
     }),
   );
@@ -93,32 +88,20 @@ export function addEntityCommands(program: Command, { run }: Runner): void {
     program.command("describe <entity>").description("an entity with its versions and who refers to it"),
   ).action(
     run<[string], ViewFlags>(async (context, flags, name) => {
-      const { registry } = await context.clients();
-      const resource = entityResourceOf(context.parent(), name);
-      const entity = await registry.getEntity(
-        { name: resource, view: viewOf(context, flags) },
-        { signal: context.signal },
-      );
-      const [kind = "", id = ""] = shortName(entity.name).split("/");
-      const kinds = await listKinds(context);
-      const entities = await listEntities(context, flags, "");
-      const refers = entities.filter((other) => {
-        const references = kinds.get(shortName(other.name).split("/")[0] ?? "")?.references ?? [];
-        return references.some(
-          (reference) =>
-            reference.kind === kind && valuesAt(JSON.parse(other.specJson), reference.path).includes(id),
-        );
-      });
+      const entity = await getEntity(context, flags, name);
+      const short = shortName(entity.name);
+      const [kind = "", id = ""] = short.split("/");
+      const usedBy = await referrersOf(context, flags, kind, id);
       context.output.one(
         entity,
         () => [
-          ["entity", shortName(entity.name)],
-          ["identity", `${shortName(entity.name)}@${entity.createdVersion}`],
+          ["entity", short],
+          ["identity", `${short}@${entity.createdVersion}`],
           ["changed in", `version ${entity.changedVersion}`],
-          ["used by", refers.map((other) => shortName(other.name)).join("\n")],
+          ["used by", usedBy.join("\n")],
           ["spec", JSON.stringify(JSON.parse(entity.specJson), null, 2)],
         ],
-        entityJson,
+        (each) => ({ ...plain(EntitySchema, each), usedBy }),
       );
     }),
   );
@@ -126,73 +109,33 @@ export function addEntityCommands(program: Command, { run }: Runner): void {
     program.command("export").description("every entity as a file, one a file, as `draft apply` reads them"),
   )
     .requiredOption("-d, --dir <dir>", "the folder to write to")
-    .action(
-      run<[], ViewFlags & { dir: string }>(async (context, flags) => {
-        const kinds = await listKinds(context);
-        const entities = await listEntities(context, flags, "");
-        const paths: string[] = [];
-        for (const entity of entities) {
-          const [kind = "", name = ""] = shortName(entity.name).split("/");
-          paths.push(
-            await writeEntity(flags.dir, {
-              kind,
-              displayKind: kinds.get(kind)?.displayName ?? kind,
-              name,
-              spec: JSON.parse(entity.specJson) as unknown,
-            }),
-          );
-        }
-        context.output.list(
-          paths,
-          [{ title: "file", value: (each) => each }],
-          (each) => each,
-          "the model has no entities",
-        );
-      }),
+    .action(run<[], ViewFlags & { dir: string }>(exportAll));
+}
+
+async function exportAll(context: Context, flags: ViewFlags & { dir: string }): Promise<void> {
+  const kinds = await listKinds(context);
+  const entities = await listEntities(context, flags, "");
+  const paths: string[] = [];
+  for (const entity of entities) {
+    const [kind = "", name = ""] = shortName(entity.name).split("/");
+    const displayKind = kinds.get(kind)?.displayName ?? kind;
+    paths.push(
+      await writeEntity(flags.dir, { kind, displayKind, name, spec: JSON.parse(entity.specJson) as unknown }),
     );
-  program
-    .command("validate")
-    .description("reads entity files and checks them without any service: form, names, JSON Schemas")
-    .requiredOption("-f, --file <path>", "a file or a folder")
-    .action(
-      run<[], { file: string }>(async (context, { file }) => {
-        const entities = await readEntities(file);
-        const wrong = entities.flatMap((entity) => {
-          const schema = entity.spec["schema"];
-          if (schema === undefined) return [];
-          return checkSchema(schema).map((finding) => ({
-            where: entity.where,
-            entity: `${entity.kind}/${entity.name}`,
-            path: finding.path === "" ? "schema" : `schema.${finding.path}`,
-            message: finding.message,
-          }));
-        });
-        context.output.list(
-          wrong,
-          [
-            { title: "entity", value: (each) => each.entity },
-            { title: "field", value: (each) => each.path },
-            { title: "what is wrong", value: (each) => each.message },
-          ],
-          (each) => each,
-          `${entities.length} entities are well formed`,
-        );
-        if (wrong.length > 0) context.exit(EXIT.failed);
-      }),
+  }
+  context.output.list(
+    paths,
+    [{ title: "file", value: (each) => each }],
+    (each) => each,
+    "the model has no entities",
+  );
+  const written = new Set(paths);
+  const others = (await entityFilesIn(flags.dir)).filter((path) => !written.has(path));
+  if (others.length > 0)
+    context.output.note(
+      `${others.length} other files lie in ${flags.dir} and would be applied with these: ${others.slice(0, 5).join(", ")}${others.length > 5 ? ", …" : ""}`,
     );
 }
 
-/** Values at a dot path with `[]`, as kinds' references have them. */
-function valuesAt(value: unknown, path: string): unknown[] {
-  let found: unknown[] = [value];
-  for (const part of path.split(".")) {
-    const many = part.endsWith("[]");
-    const field = many ? part.slice(0, -2) : part;
-    found = found.flatMap((each) => {
-      const next =
-        typeof each === "object" && each !== null ? (each as Record<string, unknown>)[field] : undefined;
-      return many ? (Array.isArray(next) ? (next as unknown[]) : []) : [next];
-    });
-  }
-  return found;
-}
+/** An entity that only a draft has yet says so. */
+const versionText = (version: bigint): string => (version === 0n ? "" : `v${version}`);

@@ -1,0 +1,145 @@
+/** `greco doctor`: looks at every connection, the conductors and the lanes, and says what to do. */
+import type { Command } from "commander";
+import { Conductor_State } from "@greco/contracts/greco/conductor/v1/conductor";
+import { describeError, EXIT } from "../cli-error.ts";
+import { findAddresses } from "../connection.ts";
+import type { Context, Runner } from "../context.ts";
+import { PAGE_SIZE, pages } from "../names.ts";
+import type { Paint } from "../output.ts";
+import { nameOfIdentity, shortName } from "../short-name.ts";
+import { oneLine } from "../text.ts";
+
+type Diagnosis = { readonly what: string; readonly state: "ok" | "bad" | "note"; readonly detail: string };
+
+const SIGN: Readonly<Record<Diagnosis["state"], readonly [sign: string, paint: Paint]>> = {
+  ok: ["✓", "green"],
+  bad: ["✗", "red"],
+  note: ["!", "yellow"],
+};
+
+/** A service that has not answered by then is not well. */
+const ANSWER_MS = 5_000;
+/** Farther apart than clocks that are kept in step. */
+const CLOCK_APART_MS = 5_000;
+
+export function addDoctorCommand(program: Command, { run }: Runner): void {
+  program
+    .command("doctor")
+    .description("looks at connections, conductors, clocks and lanes, and says what to do")
+    .action(
+      run<[], unknown>(async (context) => {
+        const items = context.output.items();
+        let bad = false;
+        try {
+          for await (const each of diagnose(context)) {
+            bad ||= each.state === "bad";
+            const [sign, paint] = SIGN[each.state];
+            items.item(
+              each,
+              () => `${context.output.paint(paint, sign)} ${each.what}: ${oneLine(each.detail)}\n`,
+            );
+          }
+        } finally {
+          items.end();
+        }
+        if (bad) context.exit(EXIT.failed);
+      }),
+    );
+}
+
+async function* diagnose(context: Context): AsyncGenerator<Diagnosis> {
+  const attempt = async (what: string, call: () => Promise<string>): Promise<Diagnosis> => {
+    try {
+      return { what, state: "ok", detail: await call() };
+    } catch (error) {
+      context.signal.throwIfAborted();
+      return {
+        what,
+        state: "bad",
+        detail: describeError(error)
+          .join("; ")
+          .replace(/^error: /, ""),
+      };
+    }
+  };
+  yield { what: "node", state: "ok", detail: process.version };
+  const { addresses } = await findAddresses(context.flags);
+  const { registry, conductors, ingress } = await context.clients();
+  const options = { signal: context.signal, timeoutMs: ANSWER_MS };
+  yield await attempt("registry", async () => {
+    const { models } = await registry.listModels({ pageSize: PAGE_SIZE }, options);
+    const names = models.map((each) => shortName(each.name)).join(", ");
+    return `answers at ${addresses.registry}; ${models.length === 0 ? "no models yet: greco model create NAME" : `models: ${names}`}`;
+  });
+  const { model } = context;
+  yield await attempt("coordinator", async () => {
+    await conductors.listConductors({ model: model ?? "", pageSize: 1 }, options);
+    return `answers at ${addresses.coordinator}`;
+  });
+  if (model === undefined) {
+    yield {
+      what: "model",
+      state: "note",
+      detail: "none given; with --model NAME its conductors and lanes are looked at, too",
+    };
+    return;
+  }
+  yield* conductorsOf(context, model);
+  const { headVersion } = await registry.getModel({ name: model }, options);
+  if (headVersion === 0n) {
+    yield { what: "lanes", state: "note", detail: "nothing is committed yet: greco make-it-so DRAFT" };
+    return;
+  }
+  yield await attempt("ingress", async () => {
+    const { streams } = await ingress.listStreams({ parent: model, pageSize: PAGE_SIZE }, options);
+    const behind = streams.filter((each) => each.ledgerEpoch < headVersion);
+    const at = behind.length === 0 ? `at epoch ${headVersion}` : `not yet at epoch ${headVersion}`;
+    return `answers at ${addresses.ingress}; ${streams.length} streams, ${at}`;
+  });
+  yield* lanesOf(context, model);
+}
+
+async function* conductorsOf(context: Context, model: string): AsyncGenerator<Diagnosis> {
+  const { conductors } = await context.clients();
+  const found = await pages(async (pageToken) => {
+    const page = await conductors.listConductors(
+      { model, pageSize: PAGE_SIZE, pageToken },
+      { signal: context.signal, timeoutMs: ANSWER_MS },
+    );
+    return { items: page.conductors, next: page.nextPageToken };
+  });
+  if (found.length === 0)
+    yield {
+      what: "conductors",
+      state: "bad",
+      detail: "none is registered: start one, nothing that needs a conductor can be committed",
+    };
+  for (const { name, state, incarnation, lastHeardTime } of found) {
+    const what = shortName(name);
+    if (state === Conductor_State.ACTIVE)
+      yield { what, state: "ok", detail: `votes; incarnation ${incarnation}` };
+    else if (state === Conductor_State.JOINING)
+      yield { what, state: "note", detail: "is joining: it votes from the version that its join makes" };
+    else yield { what, state: "note", detail: "was deregistered: it registers anew when it starts" };
+    const heardMs = Number(lastHeardTime?.seconds ?? 0n) * 1_000;
+    if (heardMs > Date.now() + CLOCK_APART_MS)
+      yield { what: "clock", state: "note", detail: `${what} was heard in the future: this clock is behind` };
+  }
+}
+
+async function* lanesOf(context: Context, model: string): AsyncGenerator<Diagnosis> {
+  const { ingress } = await context.clients();
+  const lanes = await pages(async (pageToken) => {
+    const page = await ingress.listLanes(
+      { parent: model, pageSize: PAGE_SIZE, pageToken },
+      { signal: context.signal, timeoutMs: ANSWER_MS },
+    );
+    return { items: page.lanes, next: page.nextPageToken };
+  });
+  const held = lanes.flatMap(({ lane, readers }) =>
+    readers.filter(({ holding }) => holding !== "").map((reader) => ({ lane, ...reader })),
+  );
+  for (const { lane, query, holding } of held)
+    yield { what: "lanes", state: "bad", detail: `${nameOfIdentity(query)} holds ${lane}: ${holding}` };
+  if (held.length === 0) yield { what: "lanes", state: "ok", detail: `${lanes.length} live, none is held` };
+}

@@ -1,0 +1,79 @@
+/** Proposals as the commands show and wait for them. */
+import type { JsonValue } from "@bufbuild/protobuf";
+import { type Proposal, ProposalSchema } from "@greco/contracts/greco/commit/v1/commit";
+import { EXIT } from "./cli-error.ts";
+import type { Context } from "./context.ts";
+import { follow } from "./follow.ts";
+import type { Facts } from "./output.ts";
+import { plain } from "./plain.ts";
+import {
+  confirmationText,
+  findingsText,
+  hasCommitted,
+  isArmed,
+  isInEffect,
+  phaseText,
+  voterText,
+} from "./proposal-view.ts";
+import { nameOfIdentity, shortName } from "./short-name.ts";
+import { durationText, timeText } from "./times.ts";
+
+export const proposalJson = (proposal: Proposal): JsonValue => plain(ProposalSchema, proposal);
+
+const proposalFacts =
+  (context: Context) =>
+  (proposal: Proposal): Facts => {
+    const { output } = context;
+    const good = hasCommitted(proposal);
+    const open = !isInEffect(proposal);
+    const width = Math.max(0, ...proposal.voters.map(({ conductor }) => shortName(conductor).length));
+    return [
+      ["proposal", shortName(proposal.name)],
+      [
+        "phase",
+        phaseText(proposal),
+        (line) => (open && !good ? line : output.paint(good ? "green" : "red", line)),
+      ],
+      ["why", proposal.message],
+      ["draft", shortName(proposal.draft)],
+      ["content of", proposal.restoresVersion > 0n ? `version ${proposal.restoresVersion}` : ""],
+      ["base", `version ${proposal.baseVersion}`],
+      ["by", proposal.actor],
+      ["reason", proposal.reason],
+      ["started", timeText(proposal.createTime)],
+      ["time left", open ? durationText(proposal.remaining) : ""],
+      ["confirmation", confirmationText(proposal)],
+      [
+        "conductors",
+        proposal.voters
+          .map((voter) => `${shortName(voter.conductor).padEnd(width)}  ${voterText(voter, proposal)}`)
+          .join("\n"),
+      ],
+      ["findings", findingsText(proposal).join("\n")],
+      ["markers in", proposal.scope.map(nameOfIdentity).join(", ")],
+    ];
+  };
+
+export const showProposal = (context: Context, proposal: Proposal): void =>
+  context.output.one(proposal, proposalFacts(context), proposalJson);
+
+/** After a proposal was started: waits for it if asked to, and shows it. */
+export async function finish(context: Context, started: Proposal, wait: boolean): Promise<void> {
+  const { output } = context;
+  const id = shortName(started.name);
+  if (!wait) {
+    showProposal(context, started);
+    output.note(`follow it: greco proposal watch ${id}`);
+    return;
+  }
+  let ended: Proposal;
+  try {
+    ended = await follow(context, started.name, isInEffect);
+  } catch (error) {
+    if (context.signal.aborted) output.note(`it goes on: greco proposal watch ${id}`);
+    throw error;
+  }
+  showProposal(context, ended);
+  if (!hasCommitted(ended)) context.exit(EXIT.failed);
+  else if (isArmed(ended)) output.note(`it is taken back by itself unless confirmed: greco confirm ${id}`);
+}

@@ -1,0 +1,75 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { AbortCauseSchema } from "@greco/contracts/greco/commit/v1/commit";
+import { expect, it } from "vitest";
+import { REASONS } from "./reasons.ts";
+
+const root = join(import.meta.dirname, "../../..");
+
+/** What a user never sees a reason of: the clients, the tests, and what is generated. */
+const NO_SOURCES = [
+  "apps/cli",
+  "apps/demo",
+  "apps/dev",
+  "libs/contracts",
+  "libs/simulation",
+  "libs/entity-files",
+];
+const NO_REASONS = new Set([
+  // gRPC's codes.
+  ...["ALREADY_EXISTS", "FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED"],
+  ...["UNAVAILABLE", "UNIMPLEMENTED", "UNKNOWN"],
+  // Node's, the system's and SQL's words.
+  ...["ENOENT", "EEXIST", "EPERM", "ERR_WORKER_OUT_OF_MEMORY", "SIGINT", "SIGKILL", "SIGTERM", "JWT", "OKP"],
+  ...["ASC", "DESC", "BEGIN", "COMMIT", "ROLLBACK", "OPTIONS", "UTC"],
+  // Names of variables, and parts of reasons that are looked for.
+  ...["GRECO_CONFIG", "GRECO_FAILPOINT", "REGISTERED", "INCARNATION"],
+]);
+
+const isSource = (file: string): boolean =>
+  file.endsWith(".ts") && !/\.(spec|int|e2e|contract|bench)\.ts$/.test(file) && !/(^|\/)testing\//.test(file);
+
+/** Every UPPER_SNAKE literal: reasons pass through helpers, so no pattern of calls would find them all. */
+function literalsOf(text: string): string[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+  return [...code.matchAll(/"([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)*)"/g)].map(([, literal = ""]) => literal);
+}
+
+function reasonsInSources(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const folder of ["apps", "libs", "libs/adapters", "libs/sdk"])
+    for (const name of readdirSync(join(root, folder))) {
+      const source = join(folder, name, "src");
+      if (NO_SOURCES.includes(`${folder}/${name}`) || !existsSync(join(root, source))) continue;
+      for (const file of readdirSync(join(root, source), { recursive: true, encoding: "utf8" }).filter(
+        isSource,
+      ))
+        for (const literal of literalsOf(readFileSync(join(root, source, file), "utf8")))
+          if (!NO_REASONS.has(literal)) found.set(literal, join(source, file));
+    }
+  return found;
+}
+
+const inSources = reasonsInSources();
+/** What a proposal's `aborted (vetoed)` says. */
+const causes = AbortCauseSchema.values
+  .map(({ localName }) => localName)
+  .filter((name) => name !== "UNSPECIFIED");
+
+it("explains every reason that the sources can give (or it stands in NO_REASONS, because it is none)", () => {
+  const missing = [...inSources].filter(([reason]) => REASONS[reason] === undefined);
+  expect(missing).toEqual([]);
+  expect(causes.filter((cause) => REASONS[cause] === undefined)).toEqual([]);
+});
+
+it("explains no reason that does not exist any more", () => {
+  const gone = Object.keys(REASONS).filter((reason) => !inSources.has(reason) && !causes.includes(reason));
+  expect(gone).toEqual([]);
+});
+
+it("says of each what it means and what to do, as a line each, without a full stop", () => {
+  const odd = Object.entries(REASONS).filter(([, { means, next }]) =>
+    [means, next].some((text) => text.length < 4 || /[.\n]$/.test(text) || text.length > 160),
+  );
+  expect(odd).toEqual([]);
+});
