@@ -71,17 +71,16 @@ export class House {
   }
 
   /**
-   * Finished: ended, and everybody has read it to its end, as those that were opened together with it. Those that it
-   * continues must have left before it, so that who has left says something of all before it. A derived lane stays
-   * while it may be the one that shows how far its query has come (R7): until its input has left, or another lane
-   * continues it.
+   * Finished: ended, and everybody has read it to its end. Those that it continues must have left before it, so that
+   * who has left says something of all before it. A derived lane stays while it may be the one that shows how far its
+   * query has come (R7): until its input has left, or another lane continues it.
    */
   isFinished(lane: LaneRecord): boolean {
     const { info } = lane;
     if (this.#before(info.predecessor).length > 0) return false;
     const inputLives = info.derived !== undefined && this.#lanes.has(info.derived.inputLane);
     if (inputLives && !this.#continued.has(info.id)) return false;
-    return this.#together(lane).every((each) => this.#isRead(each));
+    return this.#isRead(lane);
   }
 
   #isRead(lane: LaneRecord): boolean {

@@ -294,6 +294,47 @@ describe("what is missing", () => {
   });
 });
 
+describe("the control plane", () => {
+  it("I9: may be down, and hints may be lost: what can be done goes on", async () => {
+    await twoHops();
+    const writer = await run(world.source("ingress"));
+    const lane = await run(world.openLane(writer, "s"));
+    const deaf = { wake: { ...world.stores.wake, listen: () => () => undefined } };
+    const coldBoot = (): Promise<never> => Promise.reject(new Error("the control plane is down"));
+    await run(world.runtime("r", deaf, { coldBoot }));
+    await run(world.publish(lane, "m1"));
+    await clock.advance(2_000);
+    // A query whose binding is lost holds its own lanes, and no others.
+    const lost = { from: "s", to: "u", v: 1 };
+    const queries = { lost, b: { from: "t", to: "u", v: 2 } };
+    await run(world.model.commit({ queries }, world.signal, { withhold: ["lost"] }));
+    await clock.advance(2_000);
+    await run(world.publish(lane, "m2"));
+    await clock.advance(2_000);
+    expect(await textsOf("u")).toEqual(["b.v1(a.v1(m1)#0)#0", "b.v2(a.v1(m2)#0)#0"]);
+  });
+
+  it("I10: is asked nothing while the data plane has what is needed", async () => {
+    await twoHops();
+    const writer = await run(world.source("ingress"));
+    const lane = await run(world.openLane(writer, "s"));
+    const asked: number[] = [];
+    const coldBoot = (_model: string, epoch: number): Promise<ReadonlyMap<string, string>> => {
+      asked.push(epoch);
+      return Promise.resolve(new Map());
+    };
+    const { runner } = await run(world.runtime("r", {}, { coldBoot }));
+    await run(world.publish(lane, "m1"));
+    await run(world.model.commit({ queries: { a: { from: "s", to: "t", v: 2 } } }, world.signal));
+    await clock.advance(500);
+    await run(world.publish(lane, "m2"));
+    await clock.advance(500);
+    await run(close(runner));
+    expect(await textsOf("t")).toEqual(["a.v1(m1)#0", "a.v2(m2)#0"]);
+    expect(asked).toEqual([]);
+  });
+});
+
 describe("inputs that fail", () => {
   it("go to the dead letters after bounded retries, and the lane goes on", async () => {
     const a = { from: "s", to: "t", v: 1, onError: { retries: 2, then: "dead-letter" as const } };
@@ -416,6 +457,20 @@ describe("several runtimes", () => {
     const { problems, judged } = await judge();
     expect(problems).toEqual([]);
     expect(judged).toBe(3 * 45 * 2);
+  });
+
+  it("I7: the next one's lanes open no lower than where the dead one's ended", async () => {
+    await twoHops();
+    const { lanes } = await someLanes(1);
+    const first = await run(world.runtime("r1"));
+    await feed(lanes, 2, 100);
+    // The input stays at epoch 1; the derived lane is at 2 by insertion.
+    await run(world.model.commit({ queries: { b: { from: "t", to: "u", v: 2 } } }, world.signal));
+    await clock.advance(500);
+    await first.kill();
+    await run(world.runtime("r2"));
+    await clock.advance(10_000);
+    expect(await shownLanes("t")).toEqual(["<1> a.v1(m0)#0 a.v1(m1)#0 [2] .", "<2> …"]);
   });
 
   it("I8: one sleeps for three leases, wakes, finds its lease lost, and joins again", async () => {

@@ -1,0 +1,78 @@
+import { laneId, writerId } from "@greco/domain/lane";
+import type { Claim } from "@greco/ports";
+import { describe, expect, it } from "vitest";
+import type { AssignmentOptions, UnitView } from "./assignment.ts";
+import { assign, ownerOf } from "./assignment.ts";
+import { Q } from "./testing/model.ts";
+
+const view = (lane: string, more: Partial<UnitView> = {}): UnitView => ({
+  query: Q,
+  lane: laneId(lane),
+  claim: undefined,
+  free: true,
+  freeMs: 0,
+  ready: true,
+  heldMs: undefined,
+  ...more,
+});
+const many = (count: number, more: Partial<UnitView> = {}): UnitView[] =>
+  Array.from({ length: count }, (_, at) => view(`s.${at}`, more));
+const options = (more: Partial<AssignmentOptions> = {}): AssignmentOptions => ({
+  me: "r1",
+  live: ["r1", "r2", "r3"],
+  graceMs: 1_000,
+  claimsAScan: 1_000,
+  movesAScan: 2,
+  holdMinMs: 500,
+  ...more,
+});
+
+describe("rendezvous hashing", () => {
+  it("gives every member about its share, and every member says the same", () => {
+    const units = many(300);
+    const shares = new Map<string, number>();
+    for (const unit of units) {
+      const owner = ownerOf(unit, ["r1", "r2", "r3"]) ?? "";
+      expect(ownerOf(unit, ["r3", "r1", "r2"])).toBe(owner);
+      shares.set(owner, (shares.get(owner) ?? 0) + 1);
+    }
+    for (const share of shares.values()) expect(share).toBeGreaterThan(60);
+  });
+
+  it("moves only the share of a member that goes", () => {
+    const moved = many(300).filter(
+      (unit) =>
+        ownerOf(unit, ["r1", "r2", "r3"]) !== "r3" &&
+        ownerOf(unit, ["r1", "r2"]) !== ownerOf(unit, ["r1", "r2", "r3"]),
+    );
+    expect(moved).toEqual([]);
+  });
+});
+
+describe("assign", () => {
+  it("takes what is free, ready and its own", () => {
+    const { take } = assign(many(90), options());
+    expect(take.length).toBeGreaterThan(15);
+    expect(take.every((unit) => ownerOf(unit, ["r1", "r2", "r3"]) === "r1")).toBe(true);
+    expect(assign(many(90, { free: false }), options()).take).toEqual([]);
+    expect(assign(many(90, { ready: false }), options()).take).toEqual([]);
+  });
+
+  it("takes what its owner has left lying", () => {
+    expect(assign(many(90, { freeMs: 1_000 }), options()).take).toHaveLength(90);
+  });
+
+  it("takes no more at once than it may", () => {
+    expect(assign(many(90), options({ live: ["r1"], claimsAScan: 7 })).take).toHaveLength(7);
+  });
+
+  it("gives up what is another's, a few at a time, and nothing that it has just got", () => {
+    const claim = { query: Q, inputLane: laneId("s.1"), writer: writerId("r1"), runtime: "r1" } as Claim;
+    const held = many(90, { free: false, claim, heldMs: 500 });
+    const { giveUp } = assign(held, options());
+    expect(giveUp).toHaveLength(2);
+    expect(giveUp.every((unit) => ownerOf(unit, ["r1", "r2", "r3"]) !== "r1")).toBe(true);
+    expect(assign(many(90, { free: false, claim, heldMs: 499 }), options()).giveUp).toEqual([]);
+    expect(assign(held, options({ live: ["r1"] })).giveUp).toEqual([]);
+  });
+});
