@@ -87,6 +87,16 @@ describe("a stream", () => {
   });
 });
 
+it("is run by its own lanes, and by those whose queries write to it", async () => {
+  const flows = [
+    { from: "flights", to: "paid", tables: [] },
+    { from: "paid", to: "sums", tables: [] },
+  ];
+  const binding = { entity: "stream/paid@1" as EntityIdentity, content: "{}" };
+  const inputs = await conductor().inputsOf?.(binding, () => Promise.resolve(flows));
+  expect(inputs).toEqual(["stream/paid", "stream/flights"]);
+});
+
 describe("a schema that changes while messages are stored", () => {
   const model = modelId("m");
   const stream = "stream/flights@1" as EntityIdentity;

@@ -3,7 +3,7 @@
  * the stream are to be. It vetoes what its store cannot do, and a schema that stored messages break.
  */
 import type { Affected, Conductor, Finding, Plan, PlanStep } from "@greco/conductor-kit";
-import { equalJson, parseEntityIdentity, type JsonValue, type ModelId } from "@greco/domain/model";
+import { entityKey, equalJson, parseEntityIdentity, type JsonValue, type ModelId } from "@greco/domain/model";
 import type { Clock, LaneStore } from "@greco/ports";
 import { STREAM_LIMITS } from "./limits.ts";
 import { checkStored } from "./stored.ts";
@@ -40,6 +40,13 @@ export function createStreamsConductor(dependencies: StreamsDependencies): Condu
     release: () => Promise.resolve(),
     undo: () => Promise.resolve(),
     retire: () => Promise.resolve(),
+
+    /** Its own lanes, and those whose queries write to it: what they give is checked by its schema. */
+    async inputsOf({ entity }, flows) {
+      const { key, name } = parseEntityIdentity(entity);
+      const writing = (await flows()).filter((flow) => flow.to === name);
+      return [key, ...writing.map((flow) => entityKey("stream", flow.from))];
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { preparationOf, reviewOf, type Specs } from "@greco/conductor-kit/testing";
 import { describe, expect, it } from "vitest";
+import type { EntityIdentity } from "@greco/domain/model";
 import { systemClock } from "@greco/service-kit";
 import { createTablesConductor } from "./conductor.ts";
 
@@ -90,6 +91,17 @@ describe("a table", () => {
     });
     const large = Array.from({ length: 30_000 }, (_, n) => ({ band: `band number ${n}`, euros: n }));
     expect(await findings(bands(large))).toMatchObject([{ fieldPath: "rows", reason: "TABLE_TOO_LARGE" }]);
+  });
+
+  it("is run by the lanes of the streams whose queries look it up", async () => {
+    const flows = [
+      { from: "flights", to: "paid", tables: ["bands"] },
+      { from: "trains", to: "paid", tables: [] },
+    ];
+    const binding = { entity: "table/bands@1" as EntityIdentity, content: "{}" };
+    expect(await tablesConductor.inputsOf?.(binding, () => Promise.resolve(flows))).toEqual([
+      "stream/flights",
+    ]);
   });
 
   it("I15: takes keys that are names of Object's own for what they are", async () => {

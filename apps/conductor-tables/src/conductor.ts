@@ -3,7 +3,7 @@
  * is nothing to release, and nothing to undo or retire beyond the binding itself.
  */
 import type { Affected, Conductor, Finding, NewBinding, Plan, PlanStep } from "@greco/conductor-kit";
-import { parseEntityIdentity } from "@greco/domain/model";
+import { entityKey, parseEntityIdentity } from "@greco/domain/model";
 import type { Clock } from "@greco/ports";
 import { CHARS_A_TURN, TABLE_CHARS_LEAST } from "./limits.ts";
 import { contentOf, findingsOf, specOf } from "./table.ts";
@@ -42,6 +42,13 @@ export function createTablesConductor({ clock }: TablesDependencies): Conductor 
     release: () => Promise.resolve(),
     undo: () => Promise.resolve(),
     retire: () => Promise.resolve(),
+
+    /** Lanes run a table by the queries that look it up. */
+    async inputsOf({ entity }, flows) {
+      const { name } = parseEntityIdentity(entity);
+      const lookedUp = (await flows()).filter((flow) => flow.tables.includes(name));
+      return lookedUp.map((flow) => entityKey("stream", flow.from));
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { preparationOf, reviewOf, type Specs } from "@greco/conductor-kit/testing";
 import { describe, expect, it } from "vitest";
+import type { EntityIdentity } from "@greco/domain/model";
 import { systemClock } from "@greco/service-kit";
 import { createWorkerConductor } from "./conductor.ts";
 
@@ -224,5 +225,6 @@ describe("a handler", () => {
 });
 
 it("says which stream's lanes run a binding", async () => {
-  expect(workerConductor.inputsOf?.((await content(late({}))) ?? "")).toEqual(["stream/flights"]);
+  const binding = { entity: "query/late@1" as EntityIdentity, content: (await content(late({}))) ?? "" };
+  expect(await workerConductor.inputsOf?.(binding, () => Promise.resolve([]))).toEqual(["stream/flights"]);
 });

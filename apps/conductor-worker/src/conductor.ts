@@ -66,7 +66,7 @@ export function createWorkerConductor({ clock }: WorkerDependencies): Conductor 
     undo: () => Promise.resolve(),
     retire: () => Promise.resolve(),
 
-    inputsOf: (content) => [streamKey((JSON.parse(content) as QueryContent).from)],
+    inputsOf: ({ content }) => Promise.resolve([streamKey((JSON.parse(content) as QueryContent).from)]),
   };
 }
 

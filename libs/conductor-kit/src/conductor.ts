@@ -124,6 +124,9 @@ export type Retirement = {
   readonly free: readonly string[];
 };
 
+/** A query's place among streams and tables, by their names. */
+export type Flow = { readonly from: string; readonly to: string; readonly tables: readonly string[] };
+
 /** All that can fail in prepare fails with this; anything else thrown is reported as one finding. */
 export class PrepareError extends Error {
   override name = "PrepareError";
@@ -149,10 +152,13 @@ export interface Conductor {
   undo(outcome: Outcome, signal: AbortSignal): Promise<void>;
   retire(retirement: Retirement, signal: AbortSignal): Promise<void>;
   /**
-   * Which streams' lanes run a binding of this content (`stream/flights`). Undefined: it is known only
-   * from the scopes of the epochs.
+   * Of which streams (`stream/flights`) the lanes run a binding; `flows` are the queries that were in force with
+   * it. Absent: of all that the epochs' scopes name, which keeps bindings longer than need be.
    */
-  inputsOf?(content: string): readonly EntityKey[] | undefined;
+  inputsOf?(
+    binding: { readonly entity: EntityIdentity; readonly content: string },
+    flows: () => Promise<readonly Flow[]>,
+  ): Promise<readonly EntityKey[]>;
   /** For a kind shared with other conductors: whether a binding of it is this one's. Default: all are. */
   owns?(content: string): boolean;
 }

@@ -4,6 +4,7 @@ export type {
   Affected,
   Conductor,
   Finding,
+  Flow,
   ModelView,
   NewBinding,
   Outcome,

@@ -11,6 +11,7 @@ import { parseEntityIdentity, type EntityKey, type Epoch } from "@greco/domain/m
 import { createBindingReader, type ProgressSources } from "@greco/lane-kit";
 import { untilDone } from "./backoff.ts";
 import { backoffOf } from "./context.ts";
+import { Flows } from "./flows.ts";
 import { bindingObject, pinnedBy } from "./journal.ts";
 import { Look, Seen } from "./needs.ts";
 import type { Session } from "./session.ts";
@@ -44,6 +45,7 @@ export class Retirer {
   #waiting = new Map<string, Superseded>();
   readonly #bounds = new Map<string, ReadonlyMap<EntityKey, Epoch>>();
   readonly #seen = new Seen();
+  readonly #flows: Flows;
   #seenUpTo = 0 as Epoch;
 
   constructor(session: Session) {
@@ -54,6 +56,7 @@ export class Retirer {
       ledger: session.ledger,
       bindings: createBindingReader({ bindingStore, model }),
     };
+    this.#flows = new Flows(this.#sources);
   }
 
   get waiting(): readonly Superseded[] {
@@ -138,7 +141,9 @@ export class Retirer {
     const { entity, candidate } = superseded;
     const binding = await bindingStore.getBinding(model, entity, candidate, signal);
     if (binding === undefined || conductor.owns?.(binding.content) === false) return undefined;
-    return boundsOf(this.#sources.ledger.index, superseded, conductor.inputsOf?.(binding.content));
+    const { from, until } = superseded;
+    const inputs = await conductor.inputsOf?.(binding, () => this.#flows.in(from, until, signal));
+    return boundsOf(this.#sources.ledger.index, superseded, inputs);
   }
 
   /** I13: nothing pins it, and nobody can pin it meanwhile: who would has to take the same locks. */

@@ -44,14 +44,13 @@ export function supersededBy(
 
 /**
  * For each stream (by name, whatever identity bore it) the epoch below which its rows may need the binding.
- * `inputs`: the author knows which streams run it.
+ * `inputs`: of which streams the lanes run it, where the author knows.
  */
 export function boundsOf(
   index: EpochIndex,
   { from, until }: Superseded,
   inputs: readonly EntityKey[] | undefined,
 ): ReadonlyMap<EntityKey, Epoch> {
-  if (inputs !== undefined) return new Map(inputs.map((stream) => [stream, until]));
   const bounds = new Map<EntityKey, Epoch>();
   for (const entry of index.entries(from)) {
     if (entry.epoch > until) break;
@@ -61,5 +60,6 @@ export function boundsOf(
     for (const stream of entry.scope)
       if (stream !== DEAD_LETTERS_STREAM) bounds.set(parseEntityIdentity(stream).key, entry.epoch);
   }
-  return bounds;
+  if (inputs === undefined) return bounds;
+  return new Map([...bounds].filter(([stream]) => inputs.includes(stream)));
 }
