@@ -36,6 +36,9 @@ function linkModules(root: string, folder: string): void {
     if (!lstatSync(link).isSymbolicLink()) continue;
     const inTree = relative(root, resolve(dirname(link), readlinkSync(link)));
     symlinkSync(join(folder, inTree), join(own, "@greco", name));
+    // C2: what npm could not hoist, because the root has another version of it, lies with the package.
+    const nested = join(root, inTree, "node_modules");
+    if (existsSync(nested)) symlinkSync(nested, join(folder, inTree, "node_modules"));
   }
 }
 
