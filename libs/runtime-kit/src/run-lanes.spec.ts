@@ -310,8 +310,11 @@ describe("the control plane", () => {
     await run(world.model.commit({ queries }, world.signal, { withhold: ["lost"] }));
     await clock.advance(2_000);
     await run(world.publish(lane, "m2"));
+    const late = await run(world.openLane(writer, "s"));
+    await run(world.publish(late, "m3"));
     await clock.advance(2_000);
-    expect(await textsOf("u")).toEqual(["b.v1(a.v1(m1)#0)#0", "b.v2(a.v1(m2)#0)#0"]);
+    const texts = ["b.v1(a.v1(m1)#0)#0", "b.v2(a.v1(m2)#0)#0", "b.v2(a.v1(m3)#0)#0"];
+    expect((await textsOf("u")).toSorted()).toEqual(texts);
   });
 
   it("I10: is asked nothing while the data plane has what is needed", async () => {

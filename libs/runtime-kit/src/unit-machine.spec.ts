@@ -389,7 +389,10 @@ describe("a query without derived lanes", () => {
     bench.learn(2, outsideDuty("p2"));
     bench.take(marker(1, 1), data(2, 1), marker(3, 2), data(4, 2));
     expect(bench.log).toEqual(["cross 1 at 0"]);
-    bench.answer(0, () => outputs());
-    expect(bench.log).toEqual(["cross 1 at 0", "cross 2 at 2"]);
+    bench.answer(0, () => failed("BAD"));
+    // Its dead letter is under way.
+    expect(bench.log.slice(1)).toEqual([`open dead-letters ${DEAD_LETTERS_STREAM} after 1@1`]);
+    bench.acknowledge();
+    expect(bench.log.slice(2)).toEqual(["cross 2 at 2"]);
   });
 });
