@@ -54,7 +54,7 @@ export const CONDUCTOR_LIMITS: ConductorLimits = {
   chainAheadMax: 64,
   bindingBatch: 500,
   planStepsMax: 1_000,
-  retireMs: 10_000,
+  retireMs: 5_000,
   writerLeaseMs: 5_000,
   snapshotEpochs: 64,
 };
