@@ -4,11 +4,15 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Dev, startDev } from "./start-dev.ts";
 
-const USAGE = `greco dev [--data DIR] [--port-base N] [--log-level debug|info|warn|error]
+const USAGE = `greco dev [--data DIR] [--port-base N] [--lease-ms N] [--log-level debug|info|warn|error]
   Starts registry, coordinator, three conductors, ingress and runtime in this process.
   --data DIR       where everything is kept (default ~/.greco/dev)
+  --lease-ms N     every lease (default 3000); after a kill -9 a restart goes on about four of them later
   --port-base N    gRPC on N … N+3, Connect and gRPC-Web on N+10 … N+12 (default 7100; 0: free ports)`;
 const PORT_BASE = 7_100;
+/** Below it a pause of the process is taken for its death. */
+const LEASE_MS_MIN = 100;
+const LEASE_MS_MAX = 600_000;
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 
 function parse(argv: readonly string[]) {
@@ -18,12 +22,19 @@ function parse(argv: readonly string[]) {
       data: { type: "string" },
       "port-base": { type: "string" },
       "log-level": { type: "string", default: "warn" },
+      "lease-ms": { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   const portBase = values["port-base"] === undefined ? PORT_BASE : Number(values["port-base"]);
   if (!Number.isInteger(portBase) || portBase < 0 || portBase > 65_500) {
     throw new Error(`--port-base must be a port from 0 to 65500; got '${values["port-base"]}'`);
+  }
+  const leaseMs = values["lease-ms"] === undefined ? undefined : Number(values["lease-ms"]);
+  if (leaseMs !== undefined && !(leaseMs >= LEASE_MS_MIN && leaseMs <= LEASE_MS_MAX)) {
+    throw new Error(
+      `--lease-ms must be from ${LEASE_MS_MIN} to ${LEASE_MS_MAX}; got '${values["lease-ms"]}'`,
+    );
   }
   const logLevel = LEVELS.find((level) => level === values["log-level"]);
   if (logLevel === undefined)
@@ -33,6 +44,7 @@ function parse(argv: readonly string[]) {
     dataDir: values.data ?? join(homedir(), ".greco", "dev"),
     portBase: portBase === 0 ? undefined : portBase,
     logLevel,
+    ...(leaseMs === undefined ? {} : { leaseMs }),
   };
 }
 

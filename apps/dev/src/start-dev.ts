@@ -30,7 +30,7 @@ export type DevOptions = {
   readonly portBase?: number | undefined;
   readonly logLevel?: LogLevel;
   readonly runtimeThreads?: number;
-  /** Leases of the data plane's writers; shorter ones make takeovers quicker. */
+  /** Every lease: of the driver, the conductors and the data plane's writers. Shorter: quicker after a kill. */
   readonly leaseMs?: number;
 };
 
@@ -69,11 +69,16 @@ const CONDUCTORS = {
 const HOST = "127.0.0.1";
 /** One core for the services, one for the programs, on a small machine. */
 const RUNTIME_THREADS = 1;
+/** A restart goes on after it; two of them must outlast a pause of the process. */
+const LEASE_MS = 3_000;
 const CALL_DEADLINE_MS = 30_000;
 
 export async function startDev(options: DevOptions, signal: AbortSignal): Promise<Dev> {
   const dir = resolve(options.dataDir);
   const log: Log = createLog({ service: "dev", level: options.logLevel ?? "warn" });
+  const leaseMs = options.leaseMs ?? LEASE_MS;
+  // One process: what holds a lease of a part dies with all the others, so none need be long.
+  const conductorLimits = { leaseMs, quietMs: 2 * leaseMs, writerLeaseMs: leaseMs };
   const basics = { clock: systemClock, ids: systemIds, log };
   await using starting = new AsyncDisposableStack();
   starting.use(await lockFolder(dir));
@@ -110,7 +115,7 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
         wake: stores.wake,
         registry: client(RegistryService, registry.address, identities.control),
       },
-      { listen: listen(1), connect: listen(11) },
+      { listen: listen(1), connect: listen(11), limits: { driverLeaseMs: leaseMs } },
       signal,
     ),
   );
@@ -125,17 +130,17 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
       registry: client(RegistryService, registry.address, token),
     };
   };
-  const limits = options.leaseMs === undefined ? {} : { writerLeaseMs: options.leaseMs };
   for (const [name, start] of Object.entries(CONDUCTORS)) {
     // One of them folds the bindings for all (cold boot).
     const writesSnapshots = name === "conductor-streams";
-    starting.use(await start(await conductorParts(name), { limits, writesSnapshots }, signal));
+    starting.use(
+      await start(await conductorParts(name), { limits: conductorLimits, writesSnapshots }, signal),
+    );
   }
-  const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
   const ingress = starting.use(
     await startIngress(
       { ...basics, ...data, authority },
-      { listen: listen(2), connect: listen(12), operators: ["releaser", "admin"], ...lease },
+      { listen: listen(2), connect: listen(12), operators: ["releaser", "admin"], leaseMs },
       signal,
     ),
   );
@@ -147,7 +152,7 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
     }),
   );
   starting.use(
-    await startRuntime({ ...basics, ...data, functionHost }, { listen: listen(3), ...lease }, signal),
+    await startRuntime({ ...basics, ...data, functionHost }, { listen: listen(3), leaseMs }, signal),
   );
 
   const addresses = {

@@ -14,6 +14,8 @@ import { type Clients, Story } from "../story.ts";
 import { MODEL } from "./world.ts";
 
 const MAIN = fileURLToPath(import.meta.resolve("@greco/dev/main"));
+/** Short, so that a restart goes on soon; long enough for two busy cores. */
+const LEASE_MS = "700";
 const TEST_MS = 120_000;
 const CALL_MS = 20_000;
 
@@ -49,6 +51,8 @@ export class DevProcess implements AsyncDisposable {
         "0",
         "--log-level",
         "error",
+        "--lease-ms",
+        LEASE_MS,
       ],
       {
         env,

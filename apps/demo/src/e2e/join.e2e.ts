@@ -50,29 +50,27 @@ describe("a team's own kind and conductor join a model that lives", () => {
   beforeAll(async () => {
     world = await World.start();
     await world.commit([stream("a", FIELDS)]);
-    await world.dev
-      .clients("admin")
-      .registry.createKind(
-        {
-          parent: PARENT,
-          kindId: "route",
-          kind: {
-            displayName: "Route",
-            schemaJson: JSON.stringify({
-              type: "object",
-              required: ["to"],
-              properties: { to: { type: "string" } },
-            }),
-          },
+    await world.dev.clients("admin").registry.createKind(
+      {
+        parent: PARENT,
+        kindId: "route",
+        kind: {
+          displayName: "Route",
+          schemaJson: JSON.stringify({
+            type: "object",
+            required: ["to"],
+            properties: { to: { type: "string" } },
+          }),
         },
-        { signal: world.signal },
-      );
+      },
+      { signal: world.signal },
+    );
   });
   afterAll(() => world[Symbol.asyncDispose]());
 
   it("cannot be committed while no conductor claims it", async () => {
     const proposal = await world.commit([entity("route", "r", { to: "gate-1" })]);
-    expect(proposal.abortCause).toBe(AbortCause.VETOED);
+    expect(proposal.abortCause).toBe(AbortCause.FAILED);
     expect([proposal.message, ...vetoesOf(proposal).map((veto) => veto.message)].join(" ")).toMatch(/claim/);
   });
 

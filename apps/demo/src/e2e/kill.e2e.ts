@@ -136,8 +136,8 @@ async function run(failpoint: string): Promise<void> {
 }
 
 describe("kill -9, restart: decided, nothing acknowledged lost, checker green", () => {
-  it.each(FAILPOINTS)("I2, I8, I11: killed at %s while a commit runs", (failpoint) =>
+  it.concurrent.each(FAILPOINTS)("I2, I8, I11: killed at %s while a commit runs", (failpoint) =>
     run(`${failpoint}:kill`),
   );
-  it.each(STREAMING)("I8: killed at %s in mid-stream", (failpoint) => run(failpoint));
+  it.concurrent.each(STREAMING)("I8: killed at %s in mid-stream", (failpoint) => run(failpoint));
 });
