@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import type { CpStore } from "@greco/ports";
 import type { Candidate } from "@greco/contracts/greco/registry/v1/registry";
 import { Candidate_State } from "@greco/contracts/greco/registry/v1/registry";
 import { encodeRegistrations, decodeRegistrations, keys } from "@greco/control-kit";
@@ -51,8 +52,26 @@ it("I2: decides a candidate once: whoever comes second learns what was decided",
   }
 });
 
+/** Holds each promote at its transaction until `count` of them have read all that they decide by. */
+function meeting(count: number): (store: CpStore) => CpStore {
+  const all = Promise.withResolvers<void>();
+  let arrived = 0;
+  return (store) =>
+    Object.assign(Object.create(store) as CpStore, {
+      transact: (async (transaction, each) => {
+        const { then } = transaction;
+        if (then.some((operation) => operation.type === "put" && operation.key.startsWith("version/"))) {
+          arrived += 1;
+          if (arrived >= count) all.resolve();
+          await all.promise;
+        }
+        return await store.transact(transaction, each);
+      }) satisfies CpStore["transact"],
+    });
+}
+
 it("I3: promotes only onto the candidate's base: of two on one base the second is refused, and stays open", async () => {
-  await using registry = await openRegistry();
+  await using registry = await openRegistry({ wrap: meeting(2) });
   await using replica = await registry.replica();
   await createModel(registry);
   const [one, two] = [
@@ -113,4 +132,31 @@ it("I2: promotes only over the registrations by which the voters were frozen, an
   expect(
     (await registry.store.range({ key: keys.proposal("m", candidate.id) }, {}, signal)).entries[0]?.value,
   ).toEqual(new Uint8Array([9]));
+});
+
+it("I2: discards only over the proposal's record that the coordinator has read, if it names one", async () => {
+  await using registry = await openRegistry();
+  await createModel(registry);
+  const candidate = await candidateOf(registry, { "stream/a": stream() });
+  const key = keys.proposal("m", candidate.id);
+  const revisionOf = async () =>
+    (await registry.store.range({ key }, {}, signal)).entries[0]?.modRevision ?? 0;
+  const discard = (revision: number) =>
+    control(registry).discard(
+      {
+        parent,
+        candidate: candidate.id,
+        proposalRevision: BigInt(revision),
+        proposalRecord: new Uint8Array([3]),
+      },
+      options,
+    );
+  const before = await revisionOf();
+  await registry.store.transact(
+    { compare: [], then: [{ type: "put", key, value: new Uint8Array([2]) }] },
+    signal,
+  );
+  const refused = await discard(before);
+  expect([refused.refused, refused.candidate?.state]).toEqual(["PROPOSAL_MOVED", Candidate_State.OPEN]);
+  expect((await discard(await revisionOf())).decidedNow).toBe(true);
 });

@@ -6,6 +6,7 @@ import {
   createModel,
   draftOf,
   errorOf,
+  frozen,
   newId,
   onStore,
   openRegistry,
@@ -72,6 +73,18 @@ it("I4: two users' drafts of one entity do not know of each other", async () => 
   expect(await differencesOf(registry.as("ada"), two.name)).toEqual([
     '1 stream/a  {"lanes":2,"schema":true}',
   ]);
+});
+
+it("I4: saves go on while others commit, freeze and wait for votes; only a freeze asks for the head", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const draft = await draftOf(ada, "m", { "stream/a": stream() });
+  await commit(registry, "m", { "stream/b": stream() });
+  await frozen(registry, "m", await draftOf(ada, "m", { "stream/c": stream() }));
+  const changes = changesOf("m", { "stream/a": stream(2) });
+  const edited = await ada.editDraft({ ...draft, changes }, options);
+  expect([edited.draft?.baseVersion, edited.draft?.changeCount, edited.findings]).toEqual([0n, 1n, []]);
 });
 
 it("shows each change against the base; a line that says what the base says goes", async () => {
