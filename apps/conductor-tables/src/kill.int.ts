@@ -15,6 +15,8 @@ import { describe, expect, it } from "vitest";
 
 const { signal } = new AbortController();
 const model = modelId("m");
+/** At 5 ms a look. */
+const LOOKS_A_REMINDER = 60;
 const bands = { key: "band", schema: { type: "object" }, rows: [{ band: "far", euros: 600 }] };
 
 /** Stores in a folder that the process shares, and a control plane before it. */
@@ -64,11 +66,14 @@ async function world() {
     stack.defer(() => void child.kill("SIGKILL"));
     return child;
   };
-  const told = (commandId: string, tell: () => Promise<void>) =>
-    until(async () => {
-      if (control.answersTo(commandId).length === 0) await tell();
+  /** Told again now and then until it is answered, as the coordinator does. */
+  const told = (commandId: string, tell: () => Promise<void>) => {
+    let looks = 0;
+    return until(async () => {
+      if (control.answersTo(commandId).length === 0 && looks++ % LOOKS_A_REMINDER === 0) await tell();
       expect(control.answersTo(commandId)).not.toEqual([]);
     });
+  };
   const rows = async () =>
     (await bindings.listBindings(model, candidateId("p1"), signal)).map((row) => row.entity);
   return { stack, control, start, told, rows };

@@ -27,10 +27,14 @@ const COMMITTING = [
 ];
 const ABORTING = [...COMMITTING.slice(0, 7), "conductor.undo.before", "conductor.undo.after"];
 
-/** Tells it again until it is answered. */
+/** At 5 ms a look. */
+const LOOKS_A_REMINDER = 10;
+
+/** Tells it again now and then until it is answered. */
 async function untilAnswered(control: ScriptedControl, commandId: string, tell: () => Promise<void>) {
+  let looks = 0;
   return until(async () => {
-    if (control.answersTo(commandId).length === 0) await tell();
+    if (control.answersTo(commandId).length === 0 && looks++ % LOOKS_A_REMINDER === 0) await tell();
     expect(control.answersTo(commandId).length).toBeGreaterThan(0);
     return control.answersTo(commandId);
   });

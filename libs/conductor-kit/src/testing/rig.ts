@@ -42,7 +42,7 @@ const QUICK: Partial<ConductorLimits> = {
 
 /** Waits for a level. */
 export const until = <T>(look: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(look, { timeout: 10_000, interval: 5 });
+  vi.waitFor(look, { timeout: 20_000, interval: 5 });
 
 export class Rig implements AsyncDisposable {
   readonly signal = new AbortController().signal;
