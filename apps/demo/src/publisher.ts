@@ -1,4 +1,5 @@
 /** Publishes the inputs at a steady rate over one batched stream, and waits for each acknowledgement. */
+import { Code } from "@greco/contracts/google/rpc/code";
 import type { Clock } from "@greco/ports";
 import type { Client } from "@greco/sdk";
 import type { IngressService, PublishBatchesResponse } from "@greco/contracts/greco/dataplane/v1/dataplane";
@@ -7,6 +8,14 @@ export const PRODUCER = "main-job";
 /** Smooth for the eye and cheap for the stream. */
 const BATCHES_PER_SECOND = 20;
 const BATCHES_UNDER_WAY_MAX = 40;
+
+const RETRY_MS = 100;
+/** Outcomes after which a producer publishes again: its numbers keep what was stored from being stored twice. */
+const AGAIN = new Set<number>([Code.UNKNOWN, Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE]);
+
+class TryAgain extends Error {
+  override name = "TryAgain";
+}
 
 export type Progress = { readonly sent: number; readonly acknowledged: number };
 
@@ -32,8 +41,27 @@ export class Publisher {
     return { sent: this.#sent, acknowledged: this.#acknowledged };
   }
 
-  /** Resolves when every input is acknowledged; rejects at the first that is refused, or when the stream breaks. */
+  /**
+   * Resolves when every input is acknowledged. What is not known to be stored is sent again under the same
+   * numbers; rejects when an input is refused for good, or when the ingress is gone.
+   */
   async publish(
+    client: Client<typeof IngressService>,
+    inputs: readonly unknown[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (;;) {
+      try {
+        await this.#publishOnce(client, inputs, signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof TryAgain)) throw error;
+        await this.#clock.sleep(RETRY_MS, signal);
+      }
+    }
+  }
+
+  async #publishOnce(
     client: Client<typeof IngressService>,
     inputs: readonly unknown[],
     signal: AbortSignal,
@@ -50,9 +78,8 @@ export class Publisher {
     for (const result of response.results) {
       if (result.outcome.case !== "published") {
         const failure = result.outcome.value;
-        throw new Error(
-          `the ingress refused input ${this.#acknowledged + 1}: ${failure?.reason}: ${failure?.message}`,
-        );
+        const what = `the ingress did not take input ${this.#acknowledged + 1}: ${failure?.reason}: ${failure?.message}`;
+        throw failure !== undefined && AGAIN.has(failure.code) ? new TryAgain(what) : new Error(what);
       }
       this.#acknowledged += 1;
       this.#last = result.outcome.value.position ?? this.#last;
