@@ -22,6 +22,7 @@ export type RegistryLimits = {
   readonly unsealedKeptMs: number;
   readonly discardedKeptMs: number;
   readonly requestKeptMs: number;
+  readonly historyKeptMs: number;
   readonly kindsMax: number;
   readonly editorsMax: number;
 };
@@ -66,6 +67,8 @@ export const REGISTRY_LIMITS: RegistryLimits = {
   discardedKeptMs: 3_600_000,
   /** A create is not repeated by a retry a day later. */
   requestKeptMs: 86_400_000,
+  /** A watch that was away for longer starts anew; the store keeps no older revisions. */
+  historyKeptMs: 3_600_000,
   kindsMax: 1_000,
   /** Who edited a draft may not approve it. */
   editorsMax: 200,

@@ -4,7 +4,7 @@ import { systemIds } from "@greco/service-kit";
 import { simulatedClock } from "@greco/simulation";
 import { expect, it } from "vitest";
 import { REGISTRY_LIMITS } from "./limits.ts";
-import { sweep } from "./sweeper.ts";
+import { compaction, sweep } from "./sweeper.ts";
 import {
   commit,
   createModel,
@@ -106,4 +106,26 @@ it("forgets request ids after a day", async () => {
   await clock.advance(REGISTRY_LIMITS.requestKeptMs + 60_000);
   await sweepOf(registry.store);
   expect(await keysUnder(registry.store, keys.allRequests())).toEqual([]);
+});
+
+it("lets the store forget old revisions, and nothing of what is there", async () => {
+  await using registry = await openRegistry();
+  await createModel(registry);
+  const sweeping = { store: registry.store, clock, ids: systemIds, log: silent, limits: REGISTRY_LIMITS };
+  const compact = compaction(sweeping);
+  const { revision } = await registry.store.range({ key: "head/m" }, {}, signal);
+  await compact(signal);
+  await commit(registry, "m", { "stream/a": stream() });
+  await clock.advance(REGISTRY_LIMITS.historyKeptMs / 2);
+  await compact(signal);
+  const before = await keysUnder(registry.store, "");
+  const past = () => registry.store.range({ key: "head/m" }, { revision: revision - 1 }, signal);
+  expect((await past()).entries).toEqual([]);
+  await clock.advance(REGISTRY_LIMITS.historyKeptMs / 2);
+  await compact(signal);
+  await expect(past()).rejects.toThrow("compacted");
+  expect((await registry.store.range({ key: "head/m" }, { revision }, signal)).entries).toHaveLength(1);
+  expect(await keysUnder(registry.store, "")).toEqual(before);
+  await compaction(sweeping)(signal);
+  expect(await commit(registry, "m", { "stream/b": stream() })).toBe(2);
 });

@@ -3,7 +3,7 @@
  * Any replica may do it at any time: each step compares what it saw, and touches one candidate's own keys.
  */
 import { keys } from "@greco/control-kit";
-import type { KeyValue, Operation } from "@greco/ports";
+import { CompactedError, type KeyValue, type Operation } from "@greco/ports";
 import type { Registry } from "./registry.ts";
 import { fromBytes, put, readRecord } from "./store/json.ts";
 import type { CandidateRecord, PendingRecord, RequestRecord } from "./store/records.ts";
@@ -15,11 +15,13 @@ type Sweeping = Pick<Registry, "store" | "clock" | "ids" | "log" | "limits">;
 /** Runs until the signal aborts. */
 export async function runSweeper(registry: Sweeping, signal: AbortSignal): Promise<void> {
   const { clock, ids, log, limits } = registry;
+  const compact = compaction(registry);
   while (!signal.aborted) {
     try {
       // Replicas do not all come at once.
       await clock.sleep(limits.sweepEveryMs * (0.5 + ids.random()), signal);
       await sweep(registry, signal);
+      await compact(signal);
     } catch (error) {
       if (!signal.aborted) log.warn("registry.sweep", { error });
     }
@@ -46,6 +48,26 @@ export async function sweep(registry: Sweeping, signal: AbortSignal): Promise<nu
     if (succeeded) swept += 1;
   }
   return swept;
+}
+
+/**
+ * Lets the store forget what it said more than `historyKeptMs` ago: whoever watches is told to list again, and what
+ * the registry itself calls history stands in keys of its own. Each call notes where the store is now.
+ */
+export function compaction({ store, clock, limits }: Sweeping): (signal: AbortSignal) => Promise<void> {
+  let marks: readonly { readonly revision: number; readonly atMs: number }[] = [];
+  return async (signal) => {
+    const atMs = clock.monotonicMs();
+    const { revision } = await store.range({ key: keys.driver() }, { limit: 1, keysOnly: true }, signal);
+    marks = [...marks, { revision, atMs }];
+    const old = marks.findLast((mark) => atMs - mark.atMs >= limits.historyKeptMs);
+    if (old === undefined) return;
+    marks = marks.filter((mark) => mark.revision > old.revision);
+    await store.compact(old.revision, signal).catch((error: unknown) => {
+      // Another replica, or the store's own keeper, was further already.
+      if (!(error instanceof CompactedError)) throw error;
+    });
+  };
 }
 
 async function sweepCandidate(

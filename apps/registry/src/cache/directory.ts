@@ -1,7 +1,7 @@
 /** Models, heads, kinds and roles: small, wanted by every call, and therefore in memory behind watches. */
 import { keys } from "@greco/control-kit";
 import type { JsonObject, Kind, KindId, Kinds } from "@greco/domain/model";
-import type { Clock, CpStore, Log } from "@greco/ports";
+import type { Clock, Compare, CpStore, Log } from "@greco/ports";
 import { fault } from "@greco/service-kit";
 import type { Stored } from "../store/json.ts";
 import type { HeadRecord, KindRecord, ModelRecord, RoleRecord } from "../store/records.ts";
@@ -12,14 +12,17 @@ export class Directory {
   readonly heads: Feed<HeadRecord>;
   readonly kindRecords: Feed<KindRecord>;
   readonly roles: Feed<RoleRecord>;
+  readonly #store: CpStore;
   readonly #kinds = new Map<string, Kinds>();
 
   private constructor(
+    store: CpStore,
     models: Feed<ModelRecord>,
     heads: Feed<HeadRecord>,
     kindRecords: Feed<KindRecord>,
     roles: Feed<RoleRecord>,
   ) {
+    this.#store = store;
     this.models = models;
     this.heads = heads;
     this.kindRecords = kindRecords;
@@ -37,7 +40,7 @@ export class Directory {
       Feed.open<KindRecord>(dependencies, "kind/", signal),
       Feed.open<RoleRecord>(dependencies, "role/", signal),
     ]);
-    return new Directory(models, heads, kinds, roles);
+    return new Directory(dependencies.store, models, heads, kinds, roles);
   }
 
   async model(model: string, signal: AbortSignal): Promise<Stored<ModelRecord>> {
@@ -64,6 +67,21 @@ export class Directory {
       kinds.set(value.id, toKind(value));
     this.#kinds.set(model, kinds);
     return kinds;
+  }
+
+  /**
+   * The model's kinds as of now, not as of the watch, with what a transaction that relies on them must compare:
+   * every change of a kind touches the one key.
+   */
+  async freshKinds(
+    model: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly kinds: Kinds; readonly unchanged: Compare }> {
+    const key = keys.kindSet(model);
+    const { entries } = await this.#store.range({ key }, { limit: 1, keysOnly: true }, signal);
+    const value = entries[0]?.modRevision ?? 0;
+    await this.kindRecords.reached(value, signal);
+    return { kinds: this.kinds(model), unchanged: { key, target: "modRevision", is: "=", value } };
   }
 
   /** The kinds with, if it exists anywhere, the kind `id`: another replica may have made it a moment ago. */

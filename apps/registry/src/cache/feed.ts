@@ -19,6 +19,7 @@ export class Feed<T> {
   /** Deletions that were learned before the watch told of them. */
   readonly #deleted = new Map<string, number>();
   readonly #listeners = new Set<(key: string) => void>();
+  readonly #waiters = new Set<{ readonly revision: number; readonly resolve: () => void }>();
   #revision = 0;
 
   private constructor(dependencies: Dependencies, prefix: string) {
@@ -71,6 +72,19 @@ export class Feed<T> {
   /** What is known, or, if nothing is, what the store says: another replica may have made it a moment ago. */
   async find(key: string, signal: AbortSignal): Promise<Stored<T> | undefined> {
     return this.#records.get(key) ?? (await this.refresh(key, signal));
+  }
+
+  /** Resolves when everything up to `revision` of the store is known here. */
+  async reached(revision: number, signal: AbortSignal): Promise<void> {
+    if (this.#revision >= revision) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = { revision, resolve };
+    this.#waiters.add(waiter);
+    try {
+      await orAbort(promise, signal);
+    } finally {
+      this.#waiters.delete(waiter);
+    }
   }
 
   /** Called with each key that changes, until the returned function is called. */
@@ -145,5 +159,6 @@ export class Feed<T> {
   #moveTo(revision: number): void {
     this.#revision = Math.max(this.#revision, revision);
     for (const [key, at] of this.#deleted) if (at <= this.#revision) this.#deleted.delete(key);
+    for (const waiter of this.#waiters) if (waiter.revision <= this.#revision) waiter.resolve();
   }
 }

@@ -18,7 +18,7 @@ import { fault } from "@greco/service-kit";
 import { unchanged } from "../drafts/draft-store.ts";
 import { etagOfDraft } from "../drafts/etag.ts";
 import type { Registry } from "../registry.ts";
-import { readRecord, type Stored } from "../store/json.ts";
+import type { Stored } from "../store/json.ts";
 import type { CandidateSource, DraftRecord, HeadRecord } from "../store/records.ts";
 import { existingDraft, staleDraftEtag } from "../views.ts";
 import { extentOf, type Extent } from "./extent.ts";
@@ -57,16 +57,15 @@ export async function prepare(
   actor: string,
   signal: AbortSignal,
 ): Promise<Prepared> {
-  const { directory, store, checkSpec } = registry;
+  const { directory, checkSpec } = registry;
   await directory.model(model, signal);
-  // The guard is read before what it guards.
-  const [kindSet, head] = await Promise.all([
-    readRecord(store, keys.kindSet(model), signal),
+  // What is compared is read before what is made of it.
+  const [{ kinds, unchanged: sameKinds }, head] = await Promise.all([
+    directory.freshKinds(model, signal),
     directory.freshHead(model, signal),
   ]);
   const content = await contentOf(registry, model, source, actor, head, signal);
   const { base, next, changes } = content;
-  const kinds = directory.kinds(model);
   const graphs = { before: base, after: next };
   const changed = [...changes.entries()].map(([key]) => key);
   return {
@@ -77,7 +76,7 @@ export async function prepare(
     compare: [
       ...content.compare,
       { key: keys.head(model), target: "modRevision", is: "=", value: head.revision },
-      { key: keys.kindSet(model), target: "modRevision", is: "=", value: kindSet?.revision ?? 0 },
+      sameKinds,
     ],
   };
 }

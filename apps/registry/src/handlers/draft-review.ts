@@ -119,8 +119,16 @@ export function draftReviewHandlers(registry: Registry): ReviewHandlers {
   };
 }
 
+/** Three sides of it, in UTF-8, fit into a message. */
+const SIDE_LENGTH_MAX = 300_000;
+
 function toConflicts(model: string, conflicts: readonly Conflict[], bytesMax: number) {
-  const text = (value: Conflict["base"]): string => (value === undefined ? "" : canonicalJson(value));
+  const text = (value: Conflict["base"]): string => {
+    const json = value === undefined ? "" : canonicalJson(value);
+    return json.length <= SIDE_LENGTH_MAX
+      ? json
+      : JSON.stringify(`${json.length} characters: see the entity`);
+  };
   const messages = conflicts.map(({ entity, fieldPath, base, draft, head }) => ({
     entity: resourceOf(model, entity),
     fieldPath,

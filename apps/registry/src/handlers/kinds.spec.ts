@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { type Kind, KindReference_Flow, type KindSchema } from "@greco/contracts/greco/model/v1/model";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CpStore } from "@greco/ports";
 import {
   changesOf,
   commit,
@@ -8,7 +9,9 @@ import {
   draftOf,
   errorOf,
   frozen,
+  onStore,
   openRegistry,
+  openStore,
   options,
   promoted,
   refusalOf,
@@ -162,3 +165,34 @@ it("finds references by a kind's new paths as soon as it has them", async () => 
     ["DELETE_OF_REFERENCED", "stream/s is deleted, but still referred to by flag/a, flag/b"],
   ]);
 });
+
+it("freezes by the kinds that there are, not by those that a slow watch has told of", async () => {
+  const told = Promise.withResolvers<void>();
+  const slow = (store: CpStore): CpStore =>
+    Object.assign(Object.create(store) as CpStore, {
+      watch: ((range, after, each) =>
+        "prefix" in range && range.prefix === "kind/"
+          ? afterwards(told.promise, store.watch(range, after, each))
+          : store.watch(range, after, each)) satisfies CpStore["watch"],
+    });
+  await using store = await openStore();
+  await using registry = await onStore(store);
+  await createModel(registry);
+  const ada = registry.as("ada");
+  const kind = await create(ada, flag);
+  await using replica = await onStore(store, { wrap: slow });
+  const draft = await draftOf(replica.as("ada"), "m", { "flag/b": { percent: 60 } });
+  const rules = [{ id: "range", expression: "spec.percent < 50.0", message: "below 50" }];
+  await ada.updateKind({ kind: { ...open(kind), rules } }, options);
+  const freezing = errorOf(frozen(replica, "m", draft));
+  told.resolve();
+  expect((await freezing).reason).toBe("DRAFT_INVALID");
+});
+
+async function* afterwards<T>(
+  first: Promise<void>,
+  then: AsyncIterable<T>,
+): AsyncGenerator<T, void, undefined> {
+  await first;
+  yield* then;
+}

@@ -6,7 +6,6 @@ import type { Kind as KindMessage } from "@greco/contracts/greco/model/v1/model"
 import type { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
 import { keys } from "@greco/control-kit";
 import { canonicalJson, parseSpec } from "@greco/domain/model";
-import type { Compare } from "@greco/ports";
 import { fault, type CallContext, type Handlers } from "@greco/service-kit";
 import { audited } from "../audit.ts";
 import { toKind } from "../cache/directory.ts";
@@ -16,7 +15,7 @@ import { modelOf, partsOf } from "../names.ts";
 import { pageSizeOf, readToken, takePage, writeToken } from "../page-token.ts";
 import type { Registry } from "../registry.ts";
 import { madeBefore, remembering } from "../requests.ts";
-import { put, readRecord } from "../store/json.ts";
+import { put } from "../store/json.ts";
 import type { KindRecord } from "../store/records.ts";
 import { fromFlow, toKindMessage } from "../wire/nouns.ts";
 
@@ -27,13 +26,6 @@ type KindHandlers = Pick<
 
 export function kindHandlers(registry: Registry): KindHandlers {
   const { directory, store, ids, limits } = registry;
-
-  /** Freeze compares it: no candidate is sealed by kinds that have changed meanwhile. */
-  const kindSet = async (model: string, signal: AbortSignal): Promise<Compare> => {
-    const key = keys.kindSet(model);
-    const found = await readRecord(store, key, signal);
-    return { key, target: "modRevision", is: "=", value: found?.revision ?? 0 };
-  };
 
   const find = async (
     name: string,
@@ -58,7 +50,7 @@ export function kindHandlers(registry: Registry): KindHandlers {
       if ((await madeBefore(registry, asked, signal)) !== undefined)
         return toKindMessage(model, (await find(name, context)).record);
       const key = keys.kind(model, id);
-      const set = await kindSet(model, signal);
+      const { unchanged } = await directory.freshKinds(model, signal);
       if ((await directory.kindRecords.refresh(key, signal)) !== undefined) throw kindExists(name);
       refuse(kind, [...(await directory.kindsWith(model, targets(kind), signal)).keys()]);
       if (directory.kinds(model).size >= limits.kindsMax)
@@ -72,7 +64,7 @@ export function kindHandlers(registry: Registry): KindHandlers {
       const memory = remembering(registry, asked, name);
       const { succeeded, revision } = await store.transact(
         {
-          compare: [{ key, target: "createRevision", is: "=", value: 0 }, set, ...memory.compare],
+          compare: [{ key, target: "createRevision", is: "=", value: 0 }, unchanged, ...memory.compare],
           then: [
             put(key, record),
             put(keys.kindSet(model), {}),
@@ -112,7 +104,7 @@ export function kindHandlers(registry: Registry): KindHandlers {
         ]);
       if (etag !== before.etag) throw overtaken(name);
       const kind = draftOf(id, request.kind);
-      const set = await kindSet(model, signal);
+      const { unchanged } = await directory.freshKinds(model, signal);
       refuse(kind, [...(await directory.kindsWith(model, targets(kind), signal)).keys()]);
       const record: KindRecord = { ...kind, schemaJson: canonical(kind), builtIn: false, etag: ids.next() };
       const { findings, compare } = await breaksOf(registry, model, toKind(before), toKind(record), signal);
@@ -129,7 +121,7 @@ export function kindHandlers(registry: Registry): KindHandlers {
       if (request.validateOnly) return toKindMessage(model, record);
       const { succeeded, revision: written } = await store.transact(
         {
-          compare: [{ key, target: "modRevision", is: "=", value: revision }, set, ...compare],
+          compare: [{ key, target: "modRevision", is: "=", value: revision }, unchanged, ...compare],
           then: [
             put(key, record),
             put(keys.kindSet(model), {}),
