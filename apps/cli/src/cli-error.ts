@@ -1,6 +1,7 @@
 /** What the command line says when it cannot go on: what is wrong, where, what to do next. */
 import { GrecoError } from "@greco/sdk";
-import { shortName } from "./short-name.ts";
+import { REASONS } from "./reasons.ts";
+import { thingOf } from "./short-name.ts";
 import { printable } from "./text.ts";
 
 /** 1: it went wrong; 2: there are differences (`diff`, `plan`); also 2 for a command line that cannot be read. */
@@ -18,16 +19,16 @@ export class CliError extends Error {
 }
 
 function nextStep(error: GrecoError): string | undefined {
-  if (error.code === "UNAVAILABLE") return "is it running? `greco doctor` looks at every connection";
-  if (error.code === "DEADLINE_EXCEEDED") return "try again, or give more time with --timeout";
-  return error.reason === "" ? undefined : `greco explain ${error.reason}`;
+  if (error.code === "UNAVAILABLE" && error.reason === "")
+    return "is it running? `greco doctor` looks at every connection";
+  return REASONS[error.reason]?.next;
 }
 
 /** What the message does not say already; of several, all. */
 function details(error: GrecoError): string[] {
   const all = [
     ...error.violations.map(({ field, description }) => ({ at: field, description })),
-    ...error.preconditions.map(({ subject, description }) => ({ at: shortName(subject), description })),
+    ...error.preconditions.map(({ subject, description }) => ({ at: thingOf(subject), description })),
   ];
   const [only] = all;
   if (all.length === 1 && only !== undefined && error.message.includes(only.description)) return [];
@@ -36,7 +37,9 @@ function details(error: GrecoError): string[] {
 
 /** Lines for stderr. */
 export function describeError(error: unknown): string[] {
-  const lines = [`error: ${error instanceof Error ? error.message : String(error)}`];
+  const message = error instanceof Error ? error.message : String(error);
+  const reason = error instanceof GrecoError && error.reason !== "" ? ` [${error.reason}]` : "";
+  const lines = [`error: ${message}${reason}`];
   if (error instanceof GrecoError) lines.push(...details(error));
   const next =
     error instanceof GrecoError ? nextStep(error) : error instanceof CliError ? error.next : undefined;

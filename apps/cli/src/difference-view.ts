@@ -1,4 +1,5 @@
 /** Differences and findings on the screen, as diff, plan and drafts show them. */
+import { stringify } from "yaml";
 import { type Difference, Difference_Kind } from "@greco/contracts/greco/model/v1/model";
 import type { Context } from "./context.ts";
 import { diffLines } from "./diff-lines.ts";
@@ -13,7 +14,9 @@ const SIGN = new Map<Difference_Kind, { readonly sign: string; readonly paint: P
   [Difference_Kind.DELETE, { sign: "-", paint: "red" }],
 ]);
 
-const pretty = (json: string): string => (json === "" ? "" : JSON.stringify(JSON.parse(json), null, 2));
+/** As the files have it; a text of several lines is compared line by line. */
+const yamlOf = (json: string): string =>
+  json === "" ? "" : stringify(JSON.parse(json), { lineWidth: 0 }).trimEnd();
 
 function colourOf(line: string): Paint | undefined {
   if (line.startsWith("+")) return "green";
@@ -23,7 +26,7 @@ function colourOf(line: string): Paint | undefined {
 export function differenceText(output: Output, difference: Difference): string {
   const { sign, paint } = SIGN.get(difference.kind) ?? { sign: "?", paint: "dim" };
   const lines = [output.paint(paint, `${sign} ${shortName(difference.entity)}`)];
-  for (const line of diffLines(pretty(difference.beforeSpecJson), pretty(difference.afterSpecJson))) {
+  for (const line of diffLines(yamlOf(difference.beforeSpecJson), yamlOf(difference.afterSpecJson))) {
     const colour = colourOf(line);
     const text = printable(line);
     lines.push(`    ${colour === undefined ? text : output.paint(colour, text)}`);

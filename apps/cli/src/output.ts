@@ -19,6 +19,8 @@ export type Column<T> = {
   readonly title: string;
   readonly value: (row: T) => string;
   readonly right?: boolean;
+  /** Prose: cut where the terminal is too narrow. Ids never are: a part of one is of no use. */
+  readonly prose?: boolean;
 };
 
 /** The third colours a line once it is known to be harmless. */
@@ -86,7 +88,7 @@ export class Output {
   /** Replaces the last `lines` lines of stderr; each is cut to the width, so that the next time counts them right. */
   redraw(lines: number, text: readonly string[]): void {
     const up = lines > 0 ? `\u001b[${lines}A\u001b[J` : "";
-    const room = (this.#err.columns ?? COLUMNS_DEFAULT) - 1;
+    const room = widthOfSink(this.#err) - 1;
     this.#err.write(
       up +
         text
@@ -165,11 +167,12 @@ export class Output {
 
   #table<T>(rows: readonly T[], columns: readonly Column<T>[]): void {
     const cells = rows.map((row) => columns.map((column) => oneLine(column.value(row))));
-    const room = this.#out.isTTY === true ? (this.#out.columns ?? COLUMNS_DEFAULT) : Number.POSITIVE_INFINITY;
+    const room = this.#out.isTTY === true ? widthOfSink(this.#out) : Number.POSITIVE_INFINITY;
     const widths = shrink(
       columns.map(({ title }, index) =>
         Math.max(title.length, ...cells.map((line) => widthOf(line[index] ?? ""))),
       ),
+      columns.map(({ prose }) => prose === true),
       room - GAP.length * (columns.length - 1),
     );
     const format = (line: readonly string[]): string =>
@@ -186,17 +189,23 @@ export class Output {
   }
 }
 
+/** A terminal without a size says 0. */
+function widthOfSink({ columns }: Sink): number {
+  return columns === undefined || columns <= 0 ? COLUMNS_DEFAULT : columns;
+}
+
 function paint(on: boolean, colour: Paint, text: string): string {
   return on && text !== "" ? `\u001b[${SGR[colour]}m${text}\u001b[0m` : text;
 }
 
-/** Takes from the widest columns what does not fit. */
-export function shrink(widths: readonly number[], room: number): number[] {
+/** Takes from the widest of the columns that may be cut what does not fit. */
+export function shrink(widths: readonly number[], cuttable: readonly boolean[], room: number): number[] {
   const left = [...widths];
   for (let excess = left.reduce((sum, width) => sum + width, 0) - room; excess > 0; excess -= 1) {
-    const widest = left.indexOf(Math.max(...left));
-    if ((left[widest] ?? 0) <= COLUMN_MIN) break;
-    left[widest] = (left[widest] ?? 0) - 1;
+    const most = Math.max(0, ...left.filter((_width, index) => cuttable[index]));
+    if (most <= COLUMN_MIN) break;
+    const widest = left.findIndex((width, index) => width === most && cuttable[index]);
+    left[widest] = most - 1;
   }
   return left;
 }

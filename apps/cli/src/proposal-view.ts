@@ -33,18 +33,11 @@ export function phaseText(proposal: Proposal): string {
 }
 
 /** What the conductor has said, and what is waited for. */
-export function voterText(voter: VoterStatus, proposal: Pick<Proposal, "phase" | "committed">): string {
+export function voterText(voter: VoterStatus, { phase }: Pick<Proposal, "phase">): string {
   if (voter.excused) return "excused: it was deregistered";
-  const over = proposal.phase >= Phase.COMMITTED;
-  const said = voteText(voter, proposal.phase);
-  if (!over) return said;
-  if (voter.settled) return `${said}, settled`;
-  if (proposal.phase === Phase.COMMITTED || (proposal.phase === Phase.ABORTED && !wasAsked(voter)))
-    return said;
-  return `${said}, ${proposal.phase === Phase.ABORTED ? "takes back" : "releases"} …`;
+  const said = voteText(voter, phase);
+  return voter.settled ? `${said}, settled` : said;
 }
-
-const wasAsked = ({ vote }: VoterStatus): boolean => vote !== VoterStatus_Vote.UNSPECIFIED;
 
 function voteText(voter: VoterStatus, phase: Phase): string {
   switch (voter.vote) {

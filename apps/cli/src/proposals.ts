@@ -20,8 +20,9 @@ import { durationText, timeText } from "./times.ts";
 
 export const proposalJson = (proposal: Proposal): JsonValue => plain(ProposalSchema, proposal);
 
+/** `conductors: false` where they have just been shown. */
 const proposalFacts =
-  (context: Context) =>
+  (context: Context, conductors: boolean) =>
   (proposal: Proposal): Facts => {
     const { output } = context;
     const good = hasCommitted(proposal);
@@ -45,7 +46,7 @@ const proposalFacts =
       ["confirmation", confirmationText(proposal)],
       [
         "conductors",
-        proposal.voters
+        (conductors ? proposal.voters : [])
           .map((voter) => `${shortName(voter.conductor).padEnd(width)}  ${voterText(voter, proposal)}`)
           .join("\n"),
       ],
@@ -55,12 +56,18 @@ const proposalFacts =
   };
 
 export const showProposal = (context: Context, proposal: Proposal): void =>
-  context.output.one(proposal, proposalFacts(context), proposalJson);
+  context.output.one(proposal, proposalFacts(context, true), proposalJson);
+
+export const showFollowed = (context: Context, proposal: Proposal): void =>
+  context.output.one(proposal, proposalFacts(context, false), proposalJson);
 
 /** After a proposal was started: waits for it if asked to, and shows it. */
 export async function finish(context: Context, started: Proposal, wait: boolean): Promise<void> {
   const { output } = context;
-  const id = shortName(started.name);
+  // A rollback of what waits for its confirmation is its revert, which stands on its own.
+  const revert = started.confirmation?.revertProposal ?? "";
+  const name = revert === "" ? started.name : revert;
+  const id = shortName(name);
   if (!wait) {
     showProposal(context, started);
     output.note(`follow it: greco proposal watch ${id}`);
@@ -68,12 +75,12 @@ export async function finish(context: Context, started: Proposal, wait: boolean)
   }
   let ended: Proposal;
   try {
-    ended = await follow(context, started.name, isInEffect);
+    ended = await follow(context, name, isInEffect);
   } catch (error) {
     if (context.signal.aborted) output.note(`it goes on: greco proposal watch ${id}`);
     throw error;
   }
-  showProposal(context, ended);
+  showFollowed(context, ended);
   if (!hasCommitted(ended)) context.exit(EXIT.failed);
   else if (isArmed(ended)) output.note(`it is taken back by itself unless confirmed: greco confirm ${id}`);
 }

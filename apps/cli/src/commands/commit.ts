@@ -5,7 +5,7 @@ import { follow } from "../follow.ts";
 import { getDraft } from "../drafts.ts";
 import { PAGE_SIZE, pages, parseInteger } from "../names.ts";
 import { isSettled, phaseText } from "../proposal-view.ts";
-import { finish, proposalJson, showProposal } from "../proposals.ts";
+import { finish, proposalJson, showFollowed, showProposal } from "../proposals.ts";
 import { shortName } from "../short-name.ts";
 import { parseDuration, timeText, toDuration } from "../times.ts";
 
@@ -111,7 +111,7 @@ function addProposalCommands(program: Command, { run }: Runner): void {
             { title: "phase", value: phaseText },
             { title: "by", value: (each) => each.actor },
             { title: "when", value: (each) => timeText(each.createTime) },
-            { title: "reason", value: (each) => each.reason },
+            { title: "reason", value: (each) => each.reason, prose: true },
           ],
           proposalJson,
           "no proposals yet",
@@ -123,7 +123,7 @@ function addProposalCommands(program: Command, { run }: Runner): void {
     .description("until it is settled: every conductor has released or taken back")
     .action(
       run<[string], unknown>(async (context, _options, name) => {
-        showProposal(context, await follow(context, context.resource("proposals", name), isSettled));
+        showFollowed(context, await follow(context, context.resource("proposals", name), isSettled));
       }),
     );
   proposal

@@ -107,7 +107,7 @@ export function addDraftCommands(program: Command, runner: Runner): void {
             { title: "base", value: (each) => `v${each.baseVersion}`, right: true },
             { title: "changes", value: (each) => String(each.changeCount), right: true },
             { title: "changed", value: (each) => timeText(each.updateTime) },
-            { title: "title", value: (each) => each.title },
+            { title: "title", value: (each) => each.title, prose: true },
           ],
           draftJson,
           "no drafts: greco draft create NAME",

@@ -100,7 +100,7 @@ function showKind({ output }: Context, { name, schema }: Explained): void {
       { title: "field", value: (each) => each.name },
       { title: "type", value: (each) => each.type },
       { title: "", value: (each) => (each.required ? "required" : "") },
-      { title: "what it is", value: (each) => each.description },
+      { title: "what it is", value: (each) => each.description, prose: true },
     ],
     () => null,
     "its schema names no fields",

@@ -4,7 +4,7 @@ import { AuditRecordSchema, VersionSchema } from "@greco/contracts/greco/model/v
 import type { Runner } from "../context.ts";
 import { PAGE_SIZE, pages, parseInteger } from "../names.ts";
 import { plain } from "../plain.ts";
-import { shortName } from "../short-name.ts";
+import { shortName, thingOf } from "../short-name.ts";
 import { timeText } from "../times.ts";
 
 export function addHistoryCommands(program: Command, { run }: Runner): void {
@@ -33,6 +33,7 @@ export function addHistoryCommands(program: Command, { run }: Runner): void {
             { title: "changes", value: (each) => String(each.changeCount), right: true },
             {
               title: "reason",
+              prose: true,
               value: ({ restoresVersion, reason }) =>
                 [restoresVersion > 0n ? `content of version ${restoresVersion}` : "", reason]
                   .filter((part) => part !== "")
@@ -63,11 +64,11 @@ export function addHistoryCommands(program: Command, { run }: Runner): void {
           records,
           [
             { title: "when", value: (each) => timeText(each.time) },
-            { title: "who", value: (each) => each.actor },
+            { title: "who", value: (each) => shortName(each.actor) },
             { title: "what", value: (each) => each.method.replace(/^.*\//, "") },
-            { title: "on", value: (each) => shortName(each.resource) },
+            { title: "on", value: (each) => thingOf(each.resource) },
             { title: "outcome", value: (each) => each.outcome },
-            { title: "reason", value: (each) => each.reason },
+            { title: "reason", value: (each) => each.reason, prose: true },
           ],
           (each) => plain(AuditRecordSchema, each),
           "no records yet",

@@ -130,7 +130,11 @@ export function addKindCommands(program: Command, { run }: Runner): void {
             { title: "kind", value: (each) => shortName(each.name) },
             { title: "written", value: (each) => each.displayName },
             { title: "built in", value: (each) => (each.builtIn ? "yes" : "no") },
-            { title: "refers to", value: (each) => each.references.map(({ kind: to }) => to).join(", ") },
+            {
+              title: "refers to",
+              value: (each) => each.references.map(({ kind: to }) => to).join(", "),
+              prose: true,
+            },
           ],
           jsonOf,
           "no kinds",

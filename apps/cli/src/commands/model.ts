@@ -61,7 +61,7 @@ export function addModelCommands(program: Command, { run }: Runner): void {
           [
             { title: "model", value: (each) => shortName(each.name) },
             { title: "version", value: (each) => String(each.headVersion), right: true },
-            { title: "title", value: (each) => each.displayName },
+            { title: "title", value: (each) => each.displayName, prose: true },
           ],
           (each) => plain(ModelSchema, each),
           "no models yet: greco model create NAME",

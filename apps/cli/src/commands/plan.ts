@@ -34,6 +34,7 @@ export function addPlanCommand(program: Command, { run }: Runner): void {
 async function plan(context: Context, _options: unknown, name: string): Promise<void> {
   const draft = await getDraft(context, name);
   const { commit } = await context.clients();
+  const screen = planScreen(context.output);
   const items = context.output.items();
   let acceptable = false;
   let changes = draft.changeCount;
@@ -45,13 +46,35 @@ async function plan(context: Context, _options: unknown, name: string): Promise<
       const { part } = response;
       if (part.case === "summary") acceptable = part.value.acceptable;
       if (part.case === "header") changes = part.value.changeCount;
-      items.item(plain(PlanResponseSchema, response), () => partText(context.output, part));
+      items.item(plain(PlanResponseSchema, response), () => screen(part));
     }
   } finally {
     items.end();
   }
   if (!acceptable) context.exit(EXIT.failed);
   else if (changes > 0n) context.exit(EXIT.differs);
+}
+
+/** For people: first what changes, then who says what of it, then the verdict, in whatever order answers come. */
+function planScreen(output: Output): (part: PlanResponse["part"]) => string {
+  const voters = new Map<string, string>();
+  let drawn = 0;
+  const waiting = (lines: readonly string[]): void => {
+    if (!output.live) return;
+    output.redraw(drawn, lines);
+    drawn = lines.length;
+  };
+  return (part) => {
+    const answered = part.case === "conductor" ? shortName(part.value.conductor) : undefined;
+    if (part.case === "conductor") voters.set(part.value.conductor, voterTextOf(output, part.value));
+    waiting(
+      answered === undefined ? [] : [`${voters.size} conductors have answered, the last ${answered} …`],
+    );
+    if (part.case === "conductor") return "";
+    if (part.case !== "summary") return partText(output, part);
+    const opinions = [...voters].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, text]) => text);
+    return `\n${opinions.join("")}${partText(output, part)}`;
+  };
 }
 
 const indented = (text: string): string => text.replace(/^(?=.)/gm, "    ");

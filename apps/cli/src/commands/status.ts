@@ -111,7 +111,7 @@ function show(context: Context, { newest, streams, lanes, crossings }: Status): 
       { title: "epoch", value: (each) => String(each.epoch), right: true },
       { title: "since", value: (each) => String(each.markers.at(-1)?.seq ?? ""), right: true },
       { title: "entries", value: (each) => String(each.tailSeq), right: true },
-      { title: "read by", value: readersText },
+      { title: "read by", value: readersText, prose: true },
     ],
     () => null,
     "no lanes yet: they open with the first message",

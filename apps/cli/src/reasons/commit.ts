@@ -26,11 +26,11 @@ export const COMMIT_REASONS = {
   },
   PROPOSAL_MOVED: {
     means: "the proposal went on while it was to be aborted, so the abort looks again",
-    next: "nothing; if it stays, the coordinator's log says more",
+    next: "nothing to do; if it stays, the coordinator's log says more",
   },
   PROPOSAL_DECIDED: {
     means: "an answer came when the proposal was decided already",
-    next: "nothing: the conductor is told the outcome",
+    next: "nothing to do: the conductor is told the outcome",
   },
   HEAD_MOVED: {
     means: "another version was promoted first",
@@ -55,7 +55,7 @@ export const COMMIT_REASONS = {
   },
   NOT_ARMED: {
     means: "the proposal was made so without --confirm-within: it stands without a confirmation",
-    next: "nothing; greco rollback VERSION takes it back if it must be",
+    next: "nothing to do; greco rollback VERSION takes it back if it must be",
   },
   ALREADY_ABORTED: {
     means: "the proposal was aborted; nothing of it took effect",
@@ -65,12 +65,12 @@ export const COMMIT_REASONS = {
     means: "the proposal is committed and cannot be withdrawn",
     next: "greco rollback VERSION makes the older content so again",
   },
-  ALREADY_CONFIRMED: { means: "somebody has confirmed it already", next: "nothing: it stands" },
+  ALREADY_CONFIRMED: { means: "somebody has confirmed it already", next: "nothing to do: it stands" },
   ALREADY_REVERTED: {
     means: "it was not confirmed in time and is taken back",
     next: "make it so again",
   },
-  ALREADY_WITHDRAWN: { means: "somebody has withdrawn it already", next: "nothing" },
+  ALREADY_WITHDRAWN: { means: "somebody has withdrawn it already", next: "nothing to do" },
   REVERT_IS_OWED: {
     means: "this proposal takes back a version that was not confirmed; it cannot be withdrawn",
     next: "wait; a conductor that keeps it from committing can be deregistered",
@@ -81,7 +81,7 @@ export const COMMIT_REASONS = {
   },
   ALREADY_DEREGISTERED: {
     means: "the conductor is deregistered already",
-    next: "nothing; it registers anew when it starts",
+    next: "nothing to do; it registers anew when it starts",
   },
   NOT_REGISTERED: {
     means: "a conductor answers for a model for which it is not registered",
@@ -117,7 +117,7 @@ export const COMMIT_REASONS = {
   },
   NOT_A_VOTER: {
     means: "the conductor is not among those whose vote this proposal needs",
-    next: "nothing: who votes was fixed when the proposal began; it votes on the next one",
+    next: "nothing to do: who votes was fixed when the proposal began; it votes on the next one",
   },
   OTHER_CANDIDATE: {
     means: "the answer is about another candidate than the command",
@@ -131,5 +131,8 @@ export const COMMIT_REASONS = {
     means: "a conductor names a binding by something that is no sha-256 in lower-case hex",
     next: "hash the binding's content as it is stored",
   },
-  PLAN_ENDED: { means: "a conductor answers a plan that is over", next: "nothing: nobody waits for it" },
+  PLAN_ENDED: {
+    means: "a conductor answers a plan that is over",
+    next: "nothing to do: nobody waits for it",
+  },
 } as const satisfies Reasons;

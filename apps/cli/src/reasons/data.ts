@@ -116,7 +116,7 @@ export const DATA_REASONS = {
   },
   GIVEN_UP: {
     means: "a person gave the message up by greco stream dead-letter",
-    next: "nothing; the dead letter says who did and why",
+    next: "nothing to do; the dead letter says who did and why",
   },
   BAD_PROGRAM: {
     means: "the query that was published to the runtime is none that its workers know",
@@ -181,7 +181,7 @@ export const DATA_REASONS = {
   },
   CLOSED: {
     means: "the runtime stopped before the message was processed",
-    next: "nothing: another one takes it",
+    next: "nothing to do: another one takes it",
   },
   OUTPUT_TOO_LARGE: {
     means: "one message has more or larger outputs than is allowed",
