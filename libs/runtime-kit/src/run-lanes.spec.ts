@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkLanes, readLanes } from "./testing/check-lanes.ts";
 import { SleepyClock } from "./testing/sleepy-clock.ts";
 import { MODEL } from "./testing/small-model.ts";
-import { World } from "./testing/world.ts";
+import { TEST_LIMITS, World } from "./testing/world.ts";
 
 let clock: SimulatedClock;
 let world: World;
@@ -120,6 +120,22 @@ describe("a query on a lane", () => {
     expect(await textsOf("u")).toContain("b.v3(a.v3(after)#0)#0");
     await run(close(runner));
     expect(warnings()).toEqual([]);
+  });
+
+  it("goes on when more is waiting than it may hold at once", async () => {
+    await twoHops();
+    const writer = await run(world.source("ingress"));
+    const lane = await run(world.openLane(writer, "s"));
+    await run(world.publish(lane, ...Array.from({ length: 100 }, (_, at) => `m${at}`)));
+    await run(
+      world.runtime(
+        "r",
+        {},
+        { limits: { ...TEST_LIMITS, windowEntries: 8, runtimeBytes: 64, callEntries: 3 } },
+      ),
+    );
+    await clock.advance(2_000);
+    expect(await textsOf("u")).toHaveLength(100);
   });
 
   it("inserts in its derived lane the marker of an epoch that changes only what is below (R4)", async () => {

@@ -393,7 +393,11 @@ export class UnitSession {
             return this.#schedule();
           }
           for (const entry of batch.entries) {
-            while (!this.#hasRoom()) await this.#news.next(signal);
+            if (!this.#hasRoom()) {
+              // Once: what was taken so far is worked on, and each turn says what came of it.
+              this.#schedule();
+              while (!this.#hasRoom()) await this.#news.next(signal);
+            }
             if (this.machine.hasEnded) return;
             window.take(entry);
           }
@@ -416,9 +420,7 @@ export class UnitSession {
     const { window } = this.machine;
     const bytes = window.load.bytes;
     if (bytes - this.#bytes > BYTES_UNACCOUNTED) this.#account(bytes);
-    const room = window.hasRoom() && (window.load.entries === 0 || this.#world.budget.hasRoom());
-    if (!room) this.#schedule();
-    return room;
+    return window.hasRoom() && (window.load.entries === 0 || this.#world.budget.hasRoom());
   }
 
   /** Tells the runtime's budget what this unit holds. */
