@@ -81,8 +81,14 @@ export class Models implements Hosts, AsyncDisposable {
     const { signal } = this.#stop;
     for (const model of await this.#context.laneStore.listModels(signal)) {
       if (this.#hosts.has(model)) continue;
-      this.#hosts.set(model, await openModelHost(this.#context, model, signal));
-      this.#context.log.info("model.opened", { model });
+      try {
+        this.#hosts.set(model, await openModelHost(this.#context, model, signal));
+        this.#context.log.info("model.opened", { model });
+      } catch (error) {
+        // One that cannot be opened must not keep the others from their ingress; it is tried again.
+        signal.throwIfAborted();
+        this.#context.log.warn("model.unopened", { model, error });
+      }
     }
   }
 }

@@ -3,6 +3,9 @@ import type { Clock, Ids } from "@greco/ports";
 import { StoreUnavailableError, StoreUnknownError } from "@greco/ports";
 import { RETRY } from "./limits.ts";
 
+/** Aborting without a reason would make one, with a stack, at each hint. */
+const HINTED = new Error("hinted");
+
 /** A hint is kept until somebody waits, so none is missed between two turns. */
 export class Hint {
   #hinted = false;
@@ -25,7 +28,7 @@ export class Hint {
     const early = new AbortController();
     const stop = (): void => early.abort(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
-    this.#wake = () => early.abort();
+    this.#wake = () => early.abort(HINTED);
     try {
       await clock.sleep(ms, early.signal);
     } catch (error) {
