@@ -9,6 +9,7 @@ import {
   type Listen,
   type ServerLimits,
 } from "@greco/service-kit";
+import { orAbort } from "./cache/abort.ts";
 import { Directory } from "./cache/directory.ts";
 import { States } from "./cache/states.ts";
 import { CandidateStore } from "./candidates/candidate-store.ts";
@@ -63,8 +64,7 @@ export async function startRegistry(
   const running = new AbortController();
   starting.defer(() => running.abort(new Error("the registry stops")));
 
-  const directory = await Directory.open({ store, clock, log }, running.signal);
-  signal.throwIfAborted();
+  const directory = await orAbort(Directory.open({ store, clock, log }, running.signal), signal);
   const history = new History(store, limits.readsAtOnce);
   const states = new States(directory, history, limits, log, running.signal);
   const drafts = new DraftStore(store, ids, directory, states, limits);
