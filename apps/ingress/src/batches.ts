@@ -7,6 +7,7 @@ import type {
   PublishBatchesRequest,
   PublishBatchesResponseSchema,
 } from "@greco/contracts/greco/dataplane/v1/dataplane";
+import type { LaneId } from "@greco/domain/lane";
 import type { Clock } from "@greco/ports";
 import { Fault } from "@greco/service-kit";
 import { Merge } from "./merge.ts";
@@ -16,7 +17,12 @@ import type { Publisher } from "./publisher.ts";
 import { untilAborted } from "./waiting.ts";
 import { outcomeToWire } from "./wire.ts";
 
-type Admitted = { readonly batchId: bigint; readonly outcomes: readonly Promise<Outcome>[] };
+type Admitted = {
+  readonly batchId: bigint;
+  readonly outcomes: readonly Promise<Outcome>[];
+  /** For a batch without messages: where the producer goes on. */
+  readonly lane?: LaneId;
+};
 
 export async function* publishBatches(
   { clock, limits }: { readonly clock: Clock; readonly limits: IngressLimits },
@@ -45,7 +51,13 @@ export async function* publishBatches(
       for (;;) {
         const next = await untilAborted(iterator.next(), stop);
         if (next.done === true) return admitted.end();
-        await admitted.put({ batchId: next.value.batchId, outcomes: await admit(next.value) }, 1, stop);
+        const { batchId, messages } = next.value;
+        if (messages.length > 0) {
+          await admitted.put({ batchId, outcomes: await admit(next.value) }, 1, stop);
+        } else {
+          const lane = await publisher.place(orderFrom(next.value), subject, stop);
+          await admitted.put({ batchId, outcomes: [], lane }, 1, stop);
+        }
       }
     } catch (error) {
       admitted.fail(error);
@@ -57,9 +69,10 @@ export async function* publishBatches(
       batches !== undefined;
       batches = await admitted.take(stop)
     ) {
-      for (const { batchId, outcomes } of batches) {
+      for (const { batchId, outcomes, lane } of batches) {
         const results = await untilAborted(Promise.all(outcomes), stop);
-        yield { batchId, results: results.map(outcomeToWire) };
+        const place = lane === undefined ? {} : { producerPosition: { lane, seq: 0n } };
+        yield { batchId, results: results.map(outcomeToWire), ...place };
       }
     }
   } finally {

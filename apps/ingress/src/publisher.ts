@@ -7,6 +7,7 @@
  * B3. What is refused is not stored; what has an unknown outcome says so, and is stored once for a producer with an id.
  * B4. Nothing is queued without bound: windows of lanes, bytes over all, and a short wait for room.
  */
+import type { LaneId } from "@greco/domain/lane";
 import type { OpenLane } from "@greco/lane-kit";
 import { bytesOf, LaneLostError } from "@greco/lane-kit";
 import { type Fault, fault, toFault } from "@greco/service-kit";
@@ -56,6 +57,16 @@ export class Publisher {
       for (const draft of drafts) draft.outcome ??= Promise.resolve(failed);
     }
     return drafts.map(({ outcome }) => outcome ?? Promise.resolve(fault.internal(new Error("not placed"))));
+  }
+
+  /** R5: where the producer's next message would go; its lanes elsewhere are closed and read by then. */
+  async place(order: PublishOrder, subject: string, signal: AbortSignal): Promise<LaneId> {
+    const target = await this.#target(order, subject, signal);
+    const groups = target.host.groups(target.stream);
+    const { group } = await this.#groupFor(target, groups, order, signal);
+    const [lane] = group.lanes;
+    if (lane === undefined) throw fault.internal(new Error(`group ${group.id} has no lanes`));
+    return lane.id;
   }
 
   async #target(order: PublishOrder, subject: string, signal: AbortSignal): Promise<StreamTarget> {

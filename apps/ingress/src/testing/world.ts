@@ -203,8 +203,8 @@ export const deafWake: Wake = {
 };
 
 /** Looks until there is something, at most some seconds. */
-export async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const untilMs = systemClock.monotonicMs() + 12_000;
+export async function eventually<T>(look: () => Promise<T | undefined>, withinMs = 12_000): Promise<T> {
+  const untilMs = systemClock.monotonicMs() + withinMs;
   for (;;) {
     const seen = await look();
     if (seen !== undefined) return seen;
