@@ -33,6 +33,8 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 60_000,
+          // Tests of whole processes: more at once than this and two cores do nothing but start them.
+          maxConcurrency: 3,
           sequence: { groupOrder: 1 },
         },
       },

@@ -75,6 +75,7 @@ export class Publisher {
   }
 
   #take(response: PublishBatchesResponse): void {
+    this.#last ??= response.producerPosition;
     for (const result of response.results) {
       if (result.outcome.case !== "published") {
         const failure = result.outcome.value;
@@ -89,9 +90,16 @@ export class Publisher {
   async *#batches(inputs: readonly unknown[], signal: AbortSignal) {
     const encoder = new TextEncoder();
     const perBatch = Math.min(1_000, Math.max(1, Math.round(this.#rate / BATCHES_PER_SECOND)));
+    const id = PRODUCER;
+    if (this.#last === undefined) {
+      // Before the first message: a producer that is cut off before its first acknowledgement knows where to look.
+      yield { stream: this.#stream, batchId: -1n, messages: [], producer: { id } };
+      while (this.#last === undefined) await this.#clock.sleep(5, signal);
+    }
     const began = this.#clock.monotonicMs();
     const first = this.#acknowledged;
-    const producer = { id: PRODUCER, lastLane: this.#last?.lane ?? "", lastSeq: this.#last?.seq ?? 0n };
+    const { lane: lastLane, seq: lastSeq } = this.#last;
+    const producer = { id, lastLane, lastSeq };
     for (let at = first; at < inputs.length; at += perBatch) {
       const wait = began + ((at - first) / this.#rate) * 1_000 - this.#clock.monotonicMs();
       if (wait > 0) await this.#clock.sleep(wait, signal);

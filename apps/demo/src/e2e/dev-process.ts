@@ -15,7 +15,7 @@ import { MODEL } from "./world.ts";
 
 const MAIN = fileURLToPath(import.meta.resolve("@greco/dev/main"));
 /** Short, so that a restart goes on soon; long enough for two busy cores. */
-const LEASE_MS = "700";
+const LEASE_MS = "1000";
 const TEST_MS = 120_000;
 const CALL_MS = 20_000;
 
