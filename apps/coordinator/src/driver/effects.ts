@@ -13,6 +13,7 @@ import {
   type Proposal,
 } from "@greco/domain/commit";
 import { auditOperation, keys } from "@greco/control-kit";
+import { InvariantError } from "@greco/domain/model";
 import type { DecideResponse } from "@greco/contracts/greco/registry/v1/registry";
 import { Candidate_State } from "@greco/contracts/greco/registry/v1/registry";
 import { StoreUnknownError, type Compare, type Operation } from "@greco/ports";
@@ -334,6 +335,7 @@ async function retried(work: () => Promise<Performed>): Promise<Performed> {
   try {
     return await work();
   } catch (error) {
+    if (error instanceof InvariantError) throw error;
     return { then: "retry", error };
   }
 }

@@ -47,6 +47,8 @@ export const QUICK: Partial<CoordinatorLimits> = {
 };
 
 export type WorldOptions = {
+  /** False: the test runs coordinators of its own. Default: one runs. */
+  readonly coordinator?: boolean;
   readonly limits?: Partial<CoordinatorLimits>;
   readonly failpoint?: Failpoint;
   /** Around what the coordinator, and it alone, uses. */
@@ -107,7 +109,7 @@ export class World implements AsyncDisposable {
     );
     const parts = { store, controlLog, laneStore, wake, dir, registryAddress: registry.address };
     const world = new World(parts, stack.move(), test);
-    await world.startCoordinator();
+    if (test.coordinator !== false) await world.startCoordinator();
     return world;
   }
 
@@ -134,7 +136,7 @@ export class World implements AsyncDisposable {
         wake: this.wake,
         clock: this.clock,
         ids: this.ids,
-        log: process.env["GRECO_TEST_LOG"] === undefined ? silent : console_,
+        log: testLog,
         authority: trustingAuthority(),
       },
       {
@@ -160,11 +162,15 @@ export class World implements AsyncDisposable {
     return this.#stack.use(createClient(service, { address, token, deadlineMs: 20_000 }));
   }
 
-  as(token: string, coordinator: RunningCoordinator = this.coordinator): People {
+  /** Where people and conductors look for a coordinator. */
+  address: string | undefined;
+
+  as(token: string): People {
+    const address = this.address ?? this.coordinator.address;
     return {
       registry: this.client(RegistryService, this.registryAddress, token),
-      commit: this.client(CommitService, coordinator.address, token),
-      conductors: this.client(ConductorService, coordinator.address, token),
+      commit: this.client(CommitService, address, token),
+      conductors: this.client(ConductorService, address, token),
     };
   }
 
@@ -238,13 +244,12 @@ export class World implements AsyncDisposable {
   }
 }
 
-const console_: Log = {
-  debug() {},
-  info: (event, fields) => console.error(event, fields),
-  warn: (event, fields) => console.error(event, fields),
-  error: (event, fields) => console.error(event, fields),
-  child: () => console_,
-};
+const shown = (event: string, fields?: object): void =>
+  console.error(Math.round(systemClock.monotonicMs()), event, fields);
+const aloud: Log = { debug() {}, info: shown, warn: shown, error: shown, child: () => aloud };
+
+/** GRECO_TEST_LOG=1 shows what the coordinator logs. */
+export const testLog: Log = process.env["GRECO_TEST_LOG"] === undefined ? silent : aloud;
 
 const bigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? Number(value) : value);
 

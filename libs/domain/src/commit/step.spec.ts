@@ -67,7 +67,7 @@ it("has no way back to a phase before", () => {
         expect(order.indexOf(to as Phase)).toBeGreaterThanOrEqual(order.indexOf(from as Phase));
 });
 
-it("C2: a stale candidate aborts before anybody is asked", () => {
+it("I3: a stale candidate aborts before anybody is asked", () => {
   const { state, effects } = step(samples().queued, { ...turn, head: 5 as Epoch }, context);
   expect(state).toMatchObject({ phase: "aborting", abort: { cause: "stale" } });
   expect(effects).toEqual([{ type: "discard" }]);

@@ -68,7 +68,7 @@ export function stepQueued(state: Queued, event: CommitEvent, context: StepConte
     case "tick":
       return spend(state, event.elapsedMs, context);
     case "recovered":
-      return spend(state, event.chargeMs, context);
+      return event.chargeMs > 0 ? spend(state, event.chargeMs, context) : unchanged(state);
     case "withdrawn":
       return withdraw(state, event, context);
     default:

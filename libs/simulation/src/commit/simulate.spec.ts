@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { CommitRules } from "./rules.ts";
 import { simulateCommit, type CommitRun } from "./simulate.ts";
 
-const RUNS = 2_500;
+const RUNS = 1_500;
 
 function firstViolation(off: Partial<CommitRules>, invariant: string): CommitRun | undefined {
   for (let seed = 1; seed <= RUNS; seed += 1) {
