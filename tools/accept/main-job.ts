@@ -3,6 +3,8 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { CheckContext } from "./check.ts";
 
+type Wrong = { readonly mixedFlights: number; readonly lateFlights: number; readonly wrongEuros: number };
+
 export type MainReport = {
   readonly inputs: number;
   readonly outputs: number;
@@ -25,8 +27,8 @@ export type MainReport = {
     readonly gapRatio: number | null;
   };
   readonly compare?: {
-    readonly rolling: { readonly mixedFlights: number; readonly wrongEuros: number };
-    readonly greco: { readonly mixedFlights: number; readonly wrongEuros: number };
+    readonly rolling: Wrong;
+    readonly greco: Wrong;
   };
 };
 

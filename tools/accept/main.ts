@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { UnknownId, discover, select } from "../lib/discover.ts";
 import { root } from "../lib/run.ts";
 import type { Check, CheckContext, Outcome } from "./check.ts";
+import type { Bench } from "../bench/bench.ts";
 import { mutationChecks } from "./mutations.ts";
 
 async function outcomeOf(check: Check, context: CheckContext): Promise<Outcome> {
@@ -15,12 +16,31 @@ async function outcomeOf(check: Check, context: CheckContext): Promise<Outcome> 
   }
 }
 
+/** A figure that must be reached is shown by its benchmark. */
+const figureCheck = ({ id, title, limit, run }: Bench): Check => ({ id, title: `${title}: ${limit}`, run });
+
+/** What must be shown. One that nothing shows is a failed check, not an absent one. */
+const REQUIRED = [
+  ...["main", "compare", "other", "roles", "confirm", "join", "takeover", "hops", "tutorial", "contract"],
+  ...["kill", "bad", "fresh", "commit", "size", "memory", "epoch", "gap"],
+].map((name) => `A-${name}`);
+
+const missing = (found: readonly Check[]): Check[] =>
+  REQUIRED.filter((id) => !found.some((check) => check.id === id)).map((id) => ({
+    id,
+    title: "nothing shows it yet",
+    run: () => Promise.resolve({ figure: "there is no check of this id", pass: false }),
+  }));
+
 async function main(args: readonly string[]): Promise<number> {
   const interrupted = new AbortController();
   process.once("SIGINT", () => interrupted.abort(new Error("interrupted")));
   const known = await discover<Check>(join(import.meta.dirname, "checks"), "check");
+  const benches = await discover<Bench>(join(root, "tools/bench/benches"), "bench");
+  const figures = benches.filter(({ id }) => id.startsWith("A-")).map(figureCheck);
   await using mutations = mutationChecks(root);
-  const all = [...known, ...mutations.checks];
+  const found = [...known, ...figures, ...mutations.checks];
+  const all = [...found, ...missing(found)];
   if (args.includes("--list")) {
     for (const check of all) console.log(`${check.id.padEnd(12)} ${check.title}`);
     return 0;

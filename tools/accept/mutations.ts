@@ -26,9 +26,9 @@ type TestRun = {
   readonly broken: string | undefined;
 };
 
-/** Errors that tell of a patch that does not fit rather than of an invariant that does not hold. */
+/** A test that hangs has noticed nothing by itself. Errors that tell of a patch that does not fit rather than of an invariant that does not hold. */
 const notAnAssertion =
-  /^(?:SyntaxError|ReferenceError|TypeError)\b|Failed to (?:load|resolve|parse)|ERR_MODULE/;
+  /^(?:SyntaxError|ReferenceError|TypeError)\b|Failed to (?:load|resolve|parse)|ERR_MODULE|timed out in \d+ms/;
 
 function summarize(report: Report, output: string): TestRun {
   const tests = report.testResults.flatMap((file) => file.assertionResults);

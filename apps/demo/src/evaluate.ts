@@ -76,7 +76,22 @@ export async function evaluationOf(entities: readonly EntityFile[]): Promise<Eva
   };
 }
 
-/** What the law of each version says a flight pays, in plain code: a second opinion on the CEL. */
+/** The main job's results in plain code: it shares nothing with Greco, CEL included. */
+export const compensationByHand =
+  (version: 1 | 2): Evaluation =>
+  (payload) => {
+    const flight = payload as {
+      date: string;
+      origin: string;
+      destination: string;
+      delay: number;
+      distance: number;
+    };
+    const { date, origin, destination, delay } = flight;
+    return Promise.resolve([{ date, origin, destination, delay, euros: eurosByHand(version, flight) }]);
+  };
+
+/** What the law of each version says a flight pays. */
 export function eurosByHand(
   version: 1 | 2,
   flight: { readonly delay: number; readonly distance: number },

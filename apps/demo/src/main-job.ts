@@ -23,6 +23,8 @@ export type Job = {
   /** A draft that must be vetoed, shown before version 1; none for a model of the user's own. */
   readonly wrong: readonly EntityFile[];
   readonly rate: number;
+  /** What each version must give, worked out by hand: a second opinion that shares no code with Greco. */
+  readonly byHand?: readonly [Evaluation, Evaluation];
 };
 
 export type JobResult = {
@@ -175,7 +177,7 @@ export class MainJob {
     const id = modelId(model);
     // Everything of this model is made by version 1, so identities carry it.
     const created = epoch - 1;
-    const evaluations: Evaluation[] = [await evaluationOf(first), await evaluationOf(second)];
+    const evaluations = this.#job.byHand ?? [await evaluationOf(first), await evaluationOf(second)];
     await this.#drained(name, spec.from, signal);
     return check(
       this.#lanes,

@@ -1,7 +1,7 @@
 /** The figures of a run: as one JSON object for machines, as a table for people. */
 import type { CheckReport } from "./checker.ts";
 import type { Narrator } from "./narrator.ts";
-import type { RollingReport, Wrong } from "./rolling.ts";
+import type { Wrong } from "./rolling.ts";
 import type { Veto } from "./story.ts";
 
 export type Report = {
@@ -16,7 +16,7 @@ export type Report = {
     readonly lanes: CheckReport["lanes"];
     readonly gapRatio: number | null;
   };
-  readonly compare?: { readonly rolling: RollingReport; readonly greco: Wrong };
+  readonly compare?: { readonly rolling: Wrong; readonly greco: Wrong };
 };
 
 export function toReport(check: CheckReport, vetoes: readonly Veto[], epoch: number): Report {

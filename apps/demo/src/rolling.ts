@@ -1,113 +1,147 @@
 /**
- * What a change pays wrongly, by ordinary reloads and by Greco, counted by the same rule.
+ * The same change as ordinary reloads, on the same worker threads that Greco's runtime uses: four
+ * runtimes take the flights in turn, and are reloaded one after the other. Query and table are two
+ * artefacts, so each runtime gets its new query first and its new table with the next reload; in between
+ * it runs a mixture.
  *
- * The same change as ordinary reloads: four workers, each with its own copy of the query and of the
- * table. The new query is rolled out worker by worker, then the new table is, as two deployments are.
- * In between a worker runs a mixture, and what a mixture pays is money paid wrongly: neither version's
- * rules give that sum.
+ * What is wrong is counted by one rule for both ways: from the moment of the change on, a flight is paid
+ * by version 2, before it by version 1. The moment is the first reload here, and the marker in each lane
+ * with Greco.
  */
-import { compileCel, createCelEnvironment } from "@greco/expression";
-import type { CheckReport } from "./checker.ts";
+import { createHash } from "node:crypto";
+import { createWorkerFunctionHost } from "@greco/adapter-worker";
+import type { QueryContent, TableContent } from "@greco/domain/epoch";
 import type { EntityFile } from "@greco/entity-files";
+import type { FunctionHost, Invocation, Program } from "@greco/ports";
+import { createLog, systemClock } from "@greco/service-kit";
+import type { CheckReport } from "./checker.ts";
 import { eurosByHand } from "./evaluate.ts";
 
+export type Flight = { readonly delay: number; readonly distance: number };
+
 export type Wrong = {
-  /** Flights paid by a mixture: neither what version 1 pays nor what version 2 pays. */
+  /** Paid by a mixture: neither what version 1 gives nor what version 2 gives. */
   readonly mixedFlights: number;
-  /** The sum of what they got too much or too little, against version 2. */
+  /** Paid other than version 2 says although the change was in effect, by whole old rules. */
+  readonly lateFlights: number;
+  /** What all of them got too much or too little. */
   readonly wrongEuros: number;
 };
 
-export type RollingReport = Wrong & {
-  /** Flights handled under old rules although another worker was already on the new ones. */
-  readonly inconsistentFlights: number;
-};
-
-type Flight = { readonly delay: number; readonly distance: number };
-type Row = Readonly<Record<string, unknown>>;
-type Worker = {
-  query: (bindings: Record<string, unknown>) => unknown;
-  table: Record<string, Row>;
-  version: { query: 1 | 2; table: 1 | 2 };
-};
-
-const WORKERS = 4;
-/** Flights between two reloads: 2 s at 700 a second, which is quick for a rollout. */
+const RUNTIMES = 4;
+const THREADS = 1;
+/** 2 s at 700 a second, which is quick for a rollout. */
 const FLIGHTS_BETWEEN_RELOADS = 1_400;
 const BEGINS_AT = 0.4;
+const BATCH = 100;
 
 class Tally {
   mixedFlights = 0;
+  lateFlights = 0;
   wrongEuros = 0;
-  add(flight: Flight, euros: number): void {
-    const right = eurosByHand(2, flight);
-    if (euros === right || euros === eurosByHand(1, flight)) return;
-    this.mixedFlights += 1;
-    this.wrongEuros += Math.abs(euros - right);
+
+  add(flight: Flight, paid: number, changed: boolean): void {
+    const right = eurosByHand(changed ? 2 : 1, flight);
+    if (paid === right) return;
+    this.wrongEuros += Math.abs(paid - right);
+    if (paid === eurosByHand(1, flight)) this.lateFlights += 1;
+    else this.mixedFlights += 1;
+  }
+
+  get wrong(): Wrong {
+    const { mixedFlights, lateFlights, wrongEuros } = this;
+    return { mixedFlights, lateFlights, wrongEuros };
   }
 }
 
-/** What Greco's stored results pay wrongly, by the same rule. */
-export function wrongOf(flights: readonly Flight[], check: CheckReport): Wrong {
+/** What Greco's stored results pay wrongly. */
+export function wrongOf(flights: readonly Flight[], check: CheckReport, switchEpoch: number): Wrong {
+  const after = new Map(check.lanes.map((lane) => [lane.lane, lane.markerSeq]));
   const tally = new Tally();
   for (const { lane, seq, output } of check.records) {
     const flight = flights[(check.inputAt.get(`${lane}:${seq}`) ?? 0) - 1];
-    if (flight !== undefined) tally.add(flight, (output as { euros: number }).euros);
+    const marker = after.get(lane);
+    if (flight === undefined || marker === undefined) {
+      throw new Error(
+        `the result at ${lane}:${seq} has no flight, or its lane no marker of epoch ${switchEpoch}`,
+      );
+    }
+    tally.add(flight, (output as { euros: number }).euros, seq > marker);
   }
-  return { mixedFlights: tally.mixedFlights, wrongEuros: tally.wrongEuros };
+  return tally.wrong;
 }
 
-function parts(entities: readonly EntityFile[]): Pick<Worker, "query" | "table"> {
-  const query = entities.find((each) => each.kind === "query")?.spec as { select: Record<string, string> };
-  const stream = entities.find((each) => each.kind === "stream" && each.name === "flights")?.spec as {
-    schema: unknown;
+function contents(entities: readonly EntityFile[]): { readonly query: string; readonly table: string } {
+  const spec = (kind: string, name: string) =>
+    entities.find((each) => each.kind === kind && each.name === name)?.spec;
+  const query = spec("query", "compensation") as { from: string; to: string; select: Record<string, string> };
+  const table = spec("table", "bands") as unknown as Omit<TableContent, "name">;
+  const content: QueryContent = {
+    name: "compensation",
+    from: query.from,
+    to: query.to,
+    tables: ["bands"],
+    select: query.select,
+    onError: { retries: 0, then: "skip" },
+    timeoutMs: 1_000,
+    schemas: { from: spec("stream", "flights")?.["schema"] ?? {}, tables: { bands: table.schema } },
   };
-  const table = entities.find((each) => each.kind === "table")?.spec as {
-    key: string;
-    schema: unknown;
-    rows: Row[];
-  };
-  const environment = createCelEnvironment({
-    variables: { event: stream.schema },
-    tables: { bands: table.schema },
+  return { query: JSON.stringify(content), table: JSON.stringify({ name: "bands", ...table }) };
+}
+
+function program(query: string, table: string): Program {
+  const id = createHash("sha256").update(query).update(table).digest("hex");
+  return { id, query, tables: { bands: table } };
+}
+
+async function pay(
+  host: FunctionHost,
+  programId: string,
+  flights: readonly Flight[],
+  signal: AbortSignal,
+): Promise<number[]> {
+  const encoder = new TextEncoder();
+  const calls = flights.map((flight, index): Invocation => ({
+    payload: encoder.encode(JSON.stringify(flight)),
+    key: "",
+    idempotencyKey: String(index),
+    context: { lane: "rolling", seq: index + 1, epoch: 1 },
+  }));
+  const outcomes = await host.invoke(programId, calls, signal);
+  return outcomes.map((outcome) => {
+    const output = outcome.type === "outputs" ? outcome.outputs[0] : undefined;
+    if (output === undefined) throw new Error(`a flight was not paid: ${JSON.stringify(outcome)}`);
+    return (JSON.parse(new TextDecoder().decode(output.payload)) as { euros: number }).euros;
   });
-  return {
-    query: compileCel(query.select["euros"] as string, environment),
-    table: Object.fromEntries(table.rows.map((row) => [String(row[table.key]), row])),
-  };
 }
 
-export function runRolling(
+export async function runRolling(
   flights: readonly Flight[],
   before: readonly EntityFile[],
   after: readonly EntityFile[],
-): RollingReport {
-  const old = parts(before);
-  const fresh = parts(after);
-  const workers: Worker[] = Array.from({ length: WORKERS }, () => ({
-    ...old,
-    version: { query: 1, table: 1 },
-  }));
-  // The change begins in mid-stream; each step is one reload of one worker.
-  const steps = [
-    ...workers.map((worker) => (): void => {
-      worker.query = fresh.query;
-      worker.version.query = 2;
-    }),
-    ...workers.map((worker) => (): void => {
-      worker.table = fresh.table;
-      worker.version.table = 2;
-    }),
-  ];
-  const begin = Math.floor(flights.length * BEGINS_AT);
+  signal: AbortSignal,
+): Promise<Wrong> {
+  const old = contents(before);
+  const fresh = contents(after);
+  const programs = [
+    program(old.query, old.table),
+    program(fresh.query, old.table),
+    program(fresh.query, fresh.table),
+  ] as const;
+  const log = createLog({ service: "rolling", level: "error" });
+  await using host = createWorkerFunctionHost({ threads: THREADS, clock: systemClock, log });
+  for (const each of programs) await host.load(each, signal);
+  // How far each runtime is: nothing, the query, the query and the table.
+  const stages: (0 | 1 | 2)[] = Array.from({ length: RUNTIMES }, () => 0);
+  const reloads = stages.flatMap((_, runtime) => [() => (stages[runtime] = 1), () => (stages[runtime] = 2)]);
+  const begin = Math.floor((flights.length * BEGINS_AT) / BATCH) * BATCH;
   const tally = new Tally();
-  let inconsistentFlights = 0;
-  flights.forEach((flight, index) => {
-    if (index >= begin && (index - begin) % FLIGHTS_BETWEEN_RELOADS === 0) steps.shift()?.();
-    const worker = workers[index % WORKERS] as Worker;
-    tally.add(flight, Number(worker.query({ event: flight, tables: { bands: worker.table } })));
-    if (worker.version.query === 1 && workers.some((other) => other.version.query === 2))
-      inconsistentFlights += 1;
-  });
-  return { mixedFlights: tally.mixedFlights, wrongEuros: tally.wrongEuros, inconsistentFlights };
+  for (let at = 0, batch = 0; at < flights.length; at += BATCH, batch += 1) {
+    if (at >= begin && (at - begin) % FLIGHTS_BETWEEN_RELOADS === 0) reloads.shift()?.();
+    const some = flights.slice(at, at + BATCH);
+    const { id } = programs[stages[batch % RUNTIMES] ?? 0];
+    const paid = await pay(host, id, some, signal);
+    some.forEach((flight, index) => tally.add(flight, paid[index] ?? 0, at >= begin));
+  }
+  return tally.wrong;
 }
