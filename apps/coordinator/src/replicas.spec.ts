@@ -68,6 +68,27 @@ it("plans at a replica that does not drive, answered at another one", async () =
   expect(cases).toEqual(["header", "conductor", "difference", "summary"]);
 });
 
+it("I15: no answer ends the drive: a plan's of another replica, a forged one, a broken record", async () => {
+  await using world = await World.open();
+  const driver = (): Promise<number | undefined> =>
+    world.store.range({ key: "driver" }, {}, signal).then(({ entries }) => entries[0]?.createRevision);
+  await eventually(
+    () => world.coordinator.driving,
+    (driving) => driving,
+  );
+  const since = await driver();
+  await world.model();
+  const owner = await world.conductor("owner", claimsAll);
+  await owner.answer({ commandId: "plan.gone.x" }, acceptReady());
+  const put = (key: string, value: string) =>
+    world.store.transact({ compare: [], then: [{ type: "put", key, value: Buffer.from(value) }] }, signal);
+  await put("answer/m/x.dance/owner/1-0", "");
+  await put("answer/m/x.review/owner/1-0", "no message");
+  expect(await world.settled((await world.makeItSo("x")).name)).toMatchObject({ committed: true });
+  expect(world.coordinator.driving).toBe(true);
+  expect(await driver()).toBe(since);
+});
+
 it("I2: two that drive at once decide nothing twice", async () => {
   await using world = await World.open();
   // As when a driver sleeps past its lease: it believes that it still drives.

@@ -8,6 +8,7 @@ import { modelId } from "@greco/domain/model";
 import { CompactedError, type WatchBatch } from "@greco/ports";
 import { toBytes } from "../json.ts";
 import type { Parts } from "../parts.ts";
+import { isPlanCommand } from "../plan/plans.ts";
 import { answerOf } from "../store/answer-store.ts";
 import { partsOf, type ProposalStore, type StoredProposal } from "../store/proposal-store.ts";
 import { Announcer } from "./announcer.ts";
@@ -153,9 +154,16 @@ export class Driver {
 
   async #answersLeft({ events }: WatchBatch, signal: AbortSignal): Promise<void> {
     for (const event of events) {
-      if (event.type === "delete") continue;
-      const request = await answerOf(this.#parts.store, event.entry, signal);
-      if (request !== undefined) await this.#takeAnswer(request, signal);
+      // A plan's is for the replica whose plan it is.
+      if (event.type === "delete" || isPlanCommand(partsOf(event.entry.key).id)) continue;
+      try {
+        const request = await answerOf(this.#parts.store, event.entry, signal);
+        if (request !== undefined) await this.#takeAnswer(request, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        // Whatever it is, it must not end the drive; a voter that is not heard is asked again.
+        this.#parts.log.warn("coordinator.answer.not-taken", { key: event.entry.key, error });
+      }
     }
   }
 

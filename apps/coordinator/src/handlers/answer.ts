@@ -8,6 +8,7 @@ import { keys } from "@greco/control-kit";
 import { fault, type CallContext } from "@greco/service-kit";
 import type { Coordinator } from "../coordinator.ts";
 import { conductorName, conductorOf, modelName, modelOf, proposalName } from "../names.ts";
+import { isPlanCommand } from "../plan/plans.ts";
 import { leaveAnswer } from "../store/answer-store.ts";
 import {
   putConductor,
@@ -26,7 +27,7 @@ export async function answerCommand(
   { signal }: CallContext,
 ): Promise<Record<string, never>> {
   const { parts, plans, driver } = coordinator;
-  if (plans.isPlan(request.commandId)) {
+  if (isPlanCommand(request.commandId)) {
     await plans.answer(request, signal);
     return {};
   }

@@ -37,6 +37,11 @@ export interface OpenPlan extends Disposable {
 
 const PREFIX = "plan.";
 
+/** Whether an answer is for a plan, and not for a proposal. */
+export function isPlanCommand(commandId: string): boolean {
+  return commandId.startsWith(PREFIX);
+}
+
 export class Plans {
   readonly #parts: Parts;
   readonly #replica: string;
@@ -45,10 +50,6 @@ export class Plans {
   constructor(parts: Parts, replica: string) {
     this.#parts = parts;
     this.#replica = replica;
-  }
-
-  isPlan(commandId: string): boolean {
-    return commandId.startsWith(PREFIX);
   }
 
   open(model: string, asked: ReadonlySet<ConductorId>): OpenPlan {
