@@ -24,14 +24,14 @@ function nextStep(error: GrecoError): string | undefined {
   return REASONS[error.reason]?.next;
 }
 
-/** What the message does not say already; of several, all. */
-function details(error: GrecoError): string[] {
+/** Of several all; a single one only if the message does not say it already, as Greco's do of a precondition. */
+function details({ message, violations, preconditions }: GrecoError): string[] {
   const all = [
-    ...error.violations.map(({ field, description }) => ({ at: field, description })),
-    ...error.preconditions.map(({ subject, description }) => ({ at: thingOf(subject), description })),
+    ...violations.map(({ field, description }) => ({ at: field, description })),
+    ...preconditions.map(({ subject, description }) => ({ at: thingOf(subject), description })),
   ];
-  const [only] = all;
-  if (all.length === 1 && only !== undefined && error.message.includes(only.description)) return [];
+  const said = preconditions.length > 0 || message.includes(all[0]?.description ?? "");
+  if (all.length === 1 && said) return [];
   return all.map(({ at, description }) => `  ${at === "" ? "" : `${at}: `}${description}`);
 }
 

@@ -8,9 +8,11 @@ export type FindingView = Pick<
 >;
 
 /** `query/compensation select.euros, column 7`; empty: the change set as a whole. */
-export function placeOf({ entity, fieldPath, column }: FindingView): string {
+export function placeOf({ entity, fieldPath, column, message }: FindingView): string {
   const at = column > 0 ? `, column ${column}` : "";
-  return `${[shortName(entity), fieldPath].filter((part) => part !== "").join(" ")}${at}`;
+  // A schema's messages begin with the field.
+  const field = message.startsWith(`${fieldPath} `) ? "" : fieldPath;
+  return `${[shortName(entity), field].filter((part) => part !== "").join(" ")}${at}`;
 }
 
 /** Two or three lines: the second says what to do, and which reason `greco explain` takes. */

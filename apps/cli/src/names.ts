@@ -32,6 +32,9 @@ export function modelResourceOf(text: string): string {
   return `models/${name}`;
 }
 
+/** `models/m/entities/query/x` → `models/m`. */
+export const modelOfResource = (resource: string): string => resource.split("/", 2).join("/");
+
 /** `7`, `v7`, `models/m/versions/7` → 7. */
 export function parseInteger(text: string, flag: string): number {
   const digits = /^(?:models\/[^/]+\/versions\/|v)?(\d+)$/.exec(text)?.[1];

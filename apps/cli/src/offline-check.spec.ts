@@ -24,7 +24,7 @@ it("finds nothing in a model that is right", () => {
 
 it("checks specs by the built-in kinds' schemas and rules", () => {
   expect(check("kind: Stream\nname: orders\nspec: { schema: true, lanes: 100 }")[0]).toMatch(
-    /^error stream\/orders lanes: lanes .*\[SPEC_INVALID\]$/,
+    /^error stream\/orders: lanes .*\[SPEC_INVALID\]$/,
   );
   expect(check(STREAM, OUT, "kind: Query\nname: q\nspec: { from: orders, to: out }")).toEqual([
     "error query/q: a query has either select or handler [RULE_BROKEN]",
@@ -44,7 +44,7 @@ it("checks JSON Schemas, and expressions over the streams and tables among the f
 
 it("only warns of references to what is not among the files", () => {
   expect(check(STREAM, "kind: Query\nname: q\nspec: { from: orders, to: out, select: { n: '1' } }")).toEqual([
-    "warning query/q to: to refers to stream/out, which is not among these files [UNKNOWN_REFERENCE]",
+    "warning query/q: to refers to stream/out, which is not among these files [UNKNOWN_REFERENCE]",
   ]);
 });
 

@@ -5,9 +5,9 @@ import {
   Conductor_StateSchema,
   ConductorSchema,
 } from "@greco/contracts/greco/conductor/v1/conductor";
+import { listConductors } from "../conductors.ts";
 import type { Runner } from "../context.ts";
 import { enumName } from "../enum-name.ts";
-import { PAGE_SIZE, pages } from "../names.ts";
 import { plain } from "../plain.ts";
 import { shortName } from "../short-name.ts";
 import { timeText } from "../times.ts";
@@ -21,16 +21,8 @@ export function addConductorCommands(program: Command, { run }: Runner): void {
     .description("conductors that are registered for the model")
     .action(
       run<[], unknown>(async (context) => {
-        const { conductors } = await context.clients();
-        const found = await pages(async (pageToken) => {
-          const page = await conductors.listConductors(
-            { model: context.parent(), pageSize: PAGE_SIZE, pageToken },
-            { signal: context.signal },
-          );
-          return { items: page.conductors, next: page.nextPageToken };
-        });
         context.output.list(
-          found,
+          await listConductors(context, context.parent()),
           [
             { title: "conductor", value: (each) => shortName(each.name) },
             { title: "state", value: stateText },

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { Conductor_State } from "@greco/contracts/greco/conductor/v1/conductor";
 import { describeError, EXIT } from "../cli-error.ts";
+import { kindsWithoutConductor, listConductors } from "../conductors.ts";
 import { findAddresses } from "../connection.ts";
 import type { Context, Runner } from "../context.ts";
 import { PAGE_SIZE, pages } from "../names.ts";
@@ -47,35 +48,42 @@ export function addDoctorCommand(program: Command, { run }: Runner): void {
     );
 }
 
+async function attempt(
+  context: Context,
+  what: string,
+  call: () => Promise<string>,
+): Promise<Diagnosis & { readonly state: "ok" | "bad" }> {
+  try {
+    return { what, state: "ok", detail: await call() };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    return {
+      what,
+      state: "bad",
+      detail: describeError(error)
+        .join("; ")
+        .replace(/^error: /, ""),
+    };
+  }
+}
+
 async function* diagnose(context: Context): AsyncGenerator<Diagnosis> {
-  const attempt = async (what: string, call: () => Promise<string>): Promise<Diagnosis> => {
-    try {
-      return { what, state: "ok", detail: await call() };
-    } catch (error) {
-      context.signal.throwIfAborted();
-      return {
-        what,
-        state: "bad",
-        detail: describeError(error)
-          .join("; ")
-          .replace(/^error: /, ""),
-      };
-    }
-  };
   yield { what: "node", state: "ok", detail: process.version };
   const { addresses } = await findAddresses(context.flags);
   const { registry, conductors, ingress } = await context.clients();
+  const { model } = context;
   const options = { signal: context.signal, timeoutMs: ANSWER_MS };
-  yield await attempt("registry", async () => {
+  const registryIs = await attempt(context, "registry", async () => {
     const { models } = await registry.listModels({ pageSize: PAGE_SIZE }, options);
     const names = models.map((each) => shortName(each.name)).join(", ");
     return `answers at ${addresses.registry}; ${models.length === 0 ? "no models yet: greco model create NAME" : `models: ${names}`}`;
   });
-  const { model } = context;
-  yield await attempt("coordinator", async () => {
+  yield registryIs;
+  const coordinatorIs = await attempt(context, "coordinator", async () => {
     await conductors.listConductors({ model: model ?? "", pageSize: 1 }, options);
     return `answers at ${addresses.coordinator}`;
   });
+  yield coordinatorIs;
   if (model === undefined) {
     yield {
       what: "model",
@@ -84,36 +92,27 @@ async function* diagnose(context: Context): AsyncGenerator<Diagnosis> {
     };
     return;
   }
+  // Nothing can be said of what nobody answers for.
+  if (registryIs.state === "bad" || coordinatorIs.state === "bad") return;
   yield* conductorsOf(context, model);
+  yield* kindsOf(context, model);
   const { headVersion } = await registry.getModel({ name: model }, options);
   if (headVersion === 0n) {
     yield { what: "lanes", state: "note", detail: "nothing is committed yet: greco make-it-so DRAFT" };
     return;
   }
-  yield await attempt("ingress", async () => {
+  const ingressIs = await attempt(context, "ingress", async () => {
     const { streams } = await ingress.listStreams({ parent: model, pageSize: PAGE_SIZE }, options);
-    const behind = streams.filter((each) => each.ledgerEpoch < headVersion);
-    const at = behind.length === 0 ? `at epoch ${headVersion}` : `not yet at epoch ${headVersion}`;
+    const behind = streams.some((each) => each.ledgerEpoch < headVersion);
+    const at = behind ? `not yet at epoch ${headVersion}` : `at epoch ${headVersion}`;
     return `answers at ${addresses.ingress}; ${streams.length} streams, ${at}`;
   });
-  yield* lanesOf(context, model);
+  yield ingressIs;
+  if (ingressIs.state === "ok") yield* lanesOf(context, model);
 }
 
 async function* conductorsOf(context: Context, model: string): AsyncGenerator<Diagnosis> {
-  const { conductors } = await context.clients();
-  const found = await pages(async (pageToken) => {
-    const page = await conductors.listConductors(
-      { model, pageSize: PAGE_SIZE, pageToken },
-      { signal: context.signal, timeoutMs: ANSWER_MS },
-    );
-    return { items: page.conductors, next: page.nextPageToken };
-  });
-  if (found.length === 0)
-    yield {
-      what: "conductors",
-      state: "bad",
-      detail: "none is registered: start one, nothing that needs a conductor can be committed",
-    };
+  const found = await listConductors(context, model);
   for (const { name, state, incarnation, lastHeardTime } of found) {
     const what = shortName(name);
     if (state === Conductor_State.ACTIVE)
@@ -125,6 +124,17 @@ async function* conductorsOf(context: Context, model: string): AsyncGenerator<Di
     if (heardMs > Date.now() + CLOCK_APART_MS)
       yield { what: "clock", state: "note", detail: `${what} was heard in the future: this clock is behind` };
   }
+}
+
+/** Together with the conductors' own lines: what nobody takes care of. */
+async function* kindsOf(context: Context, model: string): AsyncGenerator<Diagnosis> {
+  const lacking = await kindsWithoutConductor(context, model, await listConductors(context, model));
+  for (const kind of lacking)
+    yield {
+      what: `kind ${kind}`,
+      state: "bad",
+      detail: "has no conductor, so that no change of it can be committed: start one",
+    };
 }
 
 async function* lanesOf(context: Context, model: string): AsyncGenerator<Diagnosis> {

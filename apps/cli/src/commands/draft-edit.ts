@@ -4,13 +4,15 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { formatEntity, parseEntities, readEntities, type EntityFile } from "@greco/entity-files";
+import { formatEntity, parseEntities, type EntityFile } from "@greco/entity-files";
 import { CliError, EXIT } from "../cli-error.ts";
 import type { Context, Runner } from "../context.ts";
 import { type Change, editDraft, getDraft, orAbsent, putOf, showEdited } from "../drafts.ts";
 import { shortName } from "../short-name.ts";
 import { listEntities } from "../views.ts";
-import { listKinds } from "./kind.ts";
+import { entitiesAt } from "../input.ts";
+import { listKinds } from "../kinds.ts";
+import { modelOfResource } from "../names.ts";
 
 type EditFlags = { file?: string; delete?: boolean; revert?: boolean };
 type ApplyFlags = { file: string; prune?: boolean };
@@ -33,7 +35,7 @@ export function addDraftEditCommands(draft: Command, { run }: Runner): void {
 
 async function apply(context: Context, { file, prune }: ApplyFlags, name: string): Promise<void> {
   // Files first: what cannot be read must not leave a draft behind.
-  const entities = await readEntities(file === "-" ? "/dev/stdin" : file);
+  const entities = await entitiesAt(file);
   const { registry } = await context.clients();
   const parent = context.parent();
   const draft =
@@ -62,15 +64,14 @@ async function edit(context: Context, flags: EditFlags, name: string, entity: st
   if (flags.delete === true) return send({ entity: resource, action: { case: "delete", value: true } });
   if (flags.revert === true) return send({ entity: resource, action: { case: "revert", value: true } });
   if (flags.file !== undefined) {
-    const file = flags.file === "-" ? "/dev/stdin" : flags.file;
-    return send(changeTo(resource, await readEntities(file), flags.file));
+    return send(changeTo(resource, await entitiesAt(flags.file), flags.file));
   }
   await editByHand(context, resource, draft.name, send);
 }
 
 function changeTo(resource: string, entities: readonly EntityFile[], where: string): Change {
   const change = entities
-    .map((each) => putOf(resource.replace(/\/entities\/.*$/, ""), each))
+    .map((each) => putOf(modelOfResource(resource), each))
     .find(({ entity }) => entity === resource);
   if (change !== undefined) return change;
   const found = entities.map((each) => `${each.kind}/${each.name}`).join(", ");
@@ -91,7 +92,7 @@ async function editByHand(
   const [kind = "", name = ""] = shortName(resource).split("/");
   const view = { at: { case: "draft", value: draft } } as const;
   const entity = await orAbsent(registry.getEntity({ name: resource, view }, { signal: context.signal }));
-  const written = (await listKinds(context)).get(kind)?.displayName ?? kind;
+  const written = (await listKinds(context, modelOfResource(resource))).get(kind)?.displayName ?? kind;
   const before = formatEntity(written, name, entity === undefined ? {} : JSON.parse(entity.specJson));
   const dir = await mkdtemp(join(tmpdir(), "greco-edit-"));
   const file = join(dir, `${name}.yaml`);

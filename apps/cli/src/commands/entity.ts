@@ -10,7 +10,8 @@ import type { Context, Runner } from "../context.ts";
 import { plain } from "../plain.ts";
 import { shortName } from "../short-name.ts";
 import { listEntities, viewOf, type ViewFlags } from "../views.ts";
-import { listKinds } from "./kind.ts";
+import { listKinds } from "../kinds.ts";
+import { modelOfResource } from "../names.ts";
 
 const jsonOf = (entity: Entity): JsonValue => plain(EntitySchema, entity);
 
@@ -24,7 +25,7 @@ async function getEntity(context: Context, flags: ViewFlags, name: string): Prom
 
 /** An empty list of a kind that does not exist is a slip of the pen. */
 async function refuseUnknownKind(context: Context, kind: string): Promise<void> {
-  const kinds = await listKinds(context);
+  const kinds = await listKinds(context, context.parent());
   if (kinds.has(kind)) return;
   const near = nearestName(kind, kinds.keys());
   throw new CliError(
@@ -35,7 +36,7 @@ async function refuseUnknownKind(context: Context, kind: string): Promise<void> 
 
 /** Who refers to `kind/id`, by the references that kinds declare. */
 async function referrersOf(context: Context, flags: ViewFlags, kind: string, id: string): Promise<string[]> {
-  const kinds = await listKinds(context);
+  const kinds = await listKinds(context, context.parent());
   const entities = await listEntities(context, flags, "");
   return entities
     .filter(({ name, specJson }) =>
@@ -63,7 +64,7 @@ export function addEntityCommands(program: Command, { run }: Runner): void {
       const entity = await getEntity(context, flags, name);
       if (!context.output.isTable) return context.output.value(jsonOf(entity));
       const [kind = "", id = ""] = shortName(entity.name).split("/");
-      const written = (await listKinds(context)).get(kind)?.displayName ?? kind;
+      const written = (await listKinds(context, modelOfResource(entity.name))).get(kind)?.displayName ?? kind;
       context.output.raw(formatEntity(written, id, JSON.parse(entity.specJson)));
     }),
   );
@@ -113,7 +114,7 @@ export function addEntityCommands(program: Command, { run }: Runner): void {
 }
 
 async function exportAll(context: Context, flags: ViewFlags & { dir: string }): Promise<void> {
-  const kinds = await listKinds(context);
+  const kinds = await listKinds(context, context.parent());
   const entities = await listEntities(context, flags, "");
   const paths: string[] = [];
   for (const entity of entities) {

@@ -1,13 +1,13 @@
 /** `greco kind …`: the types of entities; a file with displayName, schema, rules and references is one. */
-import { readFile } from "node:fs/promises";
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { parse } from "yaml";
 import { type Kind, KindSchema } from "@greco/contracts/greco/model/v1/model";
 import { nearestName } from "@greco/expression";
 import { CliError } from "../cli-error.ts";
-import type { Context, Runner } from "../context.ts";
-import { PAGE_SIZE, pages } from "../names.ts";
+import type { Runner } from "../context.ts";
+import { readText } from "../input.ts";
+import { listKinds } from "../kinds.ts";
 import type { Facts } from "../output.ts";
 import { plain } from "../plain.ts";
 import { shortName } from "../short-name.ts";
@@ -17,9 +17,10 @@ const FIELDS = ["displayName", "schema", "rules", "references", "stream", "uncla
 const SHOWN = ["name", "builtIn", "etag"];
 
 async function readKind(file: string) {
+  const text = await readText(file);
   let value: unknown;
   try {
-    value = parse(await readFile(file === "-" ? "/dev/stdin" : file, "utf8"));
+    value = parse(text);
   } catch (cause) {
     throw new CliError(`${file}: ${(cause as Error).message}`);
   }
@@ -58,18 +59,6 @@ const kindFacts = (kind: Kind): Facts => [
   ["rules", kind.rules.map((rule) => `${rule.id}: ${rule.expression}`).join("\n")],
   ["schema", JSON.stringify(JSON.parse(kind.schemaJson === "" ? "{}" : kind.schemaJson), null, 2)],
 ];
-
-export async function listKinds(context: Context): Promise<Map<string, Kind>> {
-  const { registry } = await context.clients();
-  const kinds = await pages(async (pageToken) => {
-    const page = await registry.listKinds(
-      { parent: context.parent(), pageSize: PAGE_SIZE, pageToken },
-      { signal: context.signal },
-    );
-    return { items: page.kinds, next: page.nextPageToken };
-  });
-  return new Map(kinds.map((kind) => [shortName(kind.name), kind]));
-}
 
 export function addKindCommands(program: Command, { run }: Runner): void {
   const kind = program.command("kind").description("kinds of entities: create, update, get, list");
@@ -125,7 +114,7 @@ export function addKindCommands(program: Command, { run }: Runner): void {
     .action(
       run<[], unknown>(async (context) => {
         context.output.list(
-          [...(await listKinds(context)).values()],
+          [...(await listKinds(context, context.parent())).values()],
           [
             { title: "kind", value: (each) => shortName(each.name) },
             { title: "written", value: (each) => each.displayName },

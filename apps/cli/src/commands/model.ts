@@ -10,6 +10,7 @@ import type { Runner } from "../context.ts";
 import { enumName } from "../enum-name.ts";
 import { modelResourceOf, PAGE_SIZE, pages } from "../names.ts";
 import type { Facts } from "../output.ts";
+import { waitForConductors } from "../conductors.ts";
 import { plain } from "../plain.ts";
 import { shortName } from "../short-name.ts";
 import { timeText } from "../times.ts";
@@ -33,13 +34,15 @@ export function addModelCommands(program: Command, { run }: Runner): void {
     .command("create <name>")
     .description("makes a model with the built-in kinds; you become its admin")
     .option("--title <text>", "how people call it", "")
+    .option("--wait", "until each of its kinds has a conductor")
     .action(
-      run<[string], { title: string }>(async (context, { title }, name) => {
+      run<[string], { title: string; wait?: boolean }>(async (context, { title, wait }, name) => {
         const { registry } = await context.clients();
         const made = await registry.createModel(
           { modelId: name, model: { displayName: title } },
           { signal: context.signal },
         );
+        if (wait === true) await waitForConductors(context, made.name);
         context.output.one(made, modelFacts, (each) => plain(ModelSchema, each));
       }),
     );

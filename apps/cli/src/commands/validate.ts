@@ -1,9 +1,9 @@
 /** `greco validate`: entity files, checked without any service. */
 import type { Command } from "commander";
-import { readEntities } from "@greco/entity-files";
 import { EXIT } from "../cli-error.ts";
 import type { Runner } from "../context.ts";
 import { findingText } from "../difference-view.ts";
+import { entitiesAt } from "../input.ts";
 import { isError } from "../finding-view.ts";
 import { checkFiles } from "../offline-check.ts";
 
@@ -14,7 +14,7 @@ export function addValidateCommand(program: Command, { run }: Runner): void {
     .requiredOption("-f, --file <path>", "a file or a folder (- is stdin)")
     .action(
       run<[], { file: string }>(async ({ output, exit }, { file }) => {
-        const entities = await readEntities(file === "-" ? "/dev/stdin" : file);
+        const entities = await entitiesAt(file);
         const { findings, unknownKinds } = checkFiles(entities);
         const items = output.items();
         for (const each of findings) items.item(each, () => findingText(output, each));
