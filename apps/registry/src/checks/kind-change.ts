@@ -1,4 +1,8 @@
-/** Which entities would not pass a changed kind: those of the head, and those of candidates that are still open. */
+/**
+ * Which entities would not pass a changed kind: those of the head, those of candidates that are still open, and those
+ * of the version that a commit which is not confirmed must be able to go back to: its revert is frozen by the kinds
+ * as they are then, and a revert that no kind lets through would leave the model locked.
+ */
 import { keys } from "@greco/control-kit";
 import {
   checkChanges,
@@ -15,6 +19,7 @@ import type { Compare } from "@greco/ports";
 import type { Registry } from "../registry.ts";
 import { readRecord } from "../store/json.ts";
 import type { SealedRecord } from "../candidates/candidate-store.ts";
+import { wayBackOf } from "../candidates/way-back.ts";
 
 const TOLD_MAX = 20;
 
@@ -30,15 +35,19 @@ export async function breaksOf(
   const head = await directory.freshHead(model, signal);
   const frozenKey = keys.frozen(model);
   const frozen = await readRecord(store, frozenKey, signal);
+  const back = await wayBackOf(registry, model, signal);
   const compare: Compare[] = [
     { key: keys.head(model), target: "modRevision", is: "=", value: head.revision },
     { key: frozenKey, target: "modRevision", is: "=", value: frozen?.revision ?? 0 },
+    back.compare,
   ];
   const kindsBefore = directory.kinds(model);
   const kinds: Kinds = new Map([...kindsBefore, [after.id, after]]);
   const found: Finding[] = [];
-  const check = (state: ModelState): void => {
-    if (found.length < TOLD_MAX) found.push(...findingsOf(registry, state, kindsBefore, kinds, after));
+  const check = (state: ModelState, where = ""): void => {
+    if (found.length >= TOLD_MAX) return;
+    for (const each of findingsOf(registry, state, kindsBefore, kinds, after))
+      found.push({ ...each, message: `${each.message}${where}` });
   };
   const state = await states.at(model, head.value.version, signal);
   if (before.stream !== after.stream && !state.entities.withPrefix(`${after.id}/`).next().done)
@@ -51,6 +60,10 @@ export async function breaksOf(
       ),
     );
   check(state);
+  if (back.to !== undefined && back.to.version !== head.value.version) {
+    const where = ` (in version ${back.to.version}, to which the model may go back until proposal ${back.to.proposal} is confirmed)`;
+    check(await states.at(model, back.to.version, signal), where);
+  }
   for await (const record of openCandidates(registry, model, signal))
     if (record.baseVersion === head.value.version) check(await candidates.state(model, record, signal));
   return { findings: found.slice(0, TOLD_MAX), compare };

@@ -15,6 +15,7 @@ import {
   options,
   promoted,
   refusalOf,
+  slotOf,
   type RegistryClient,
 } from "../testing/harness.ts";
 
@@ -147,6 +148,62 @@ it("counts open candidates when a kind changes: none can become a head that the 
   await promoted(registry, "m", candidate);
   expect(await refusalOf(ada.updateKind({ kind: narrower }, options))).toBe(
     "FAILED_PRECONDITION KIND_BREAKS_ENTITIES",
+  );
+});
+
+it("C6: while a commit is not confirmed, no kind changes so that the version behind it could not come back", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const kind = await create(ada, flag);
+  await commit(registry, "m", { "flag/a": { percent: 60 } });
+  const candidate = await frozen(
+    registry,
+    "m",
+    await draftOf(ada, "m", { "flag/a": { percent: 10 } }),
+    "waits",
+  );
+  await slotOf(registry, { proposal: "waits", armed: false });
+  await promoted(registry, "m", candidate);
+  const rules = [{ id: "range", expression: "spec.percent < 50.0", message: "below 50" }];
+  const narrower = { ...open(kind), rules };
+  // Promoted a moment ago, waiting, being reverted, and waiting again after a revert that was aborted.
+  for (const slot of [
+    { proposal: "waits", armed: false },
+    { proposal: "waits", armed: true },
+    { proposal: "reverts", armed: false, reverts: "waits" },
+    { proposal: "waits", armed: true },
+  ]) {
+    await slotOf(registry, slot);
+    const error = await errorOf(ada.updateKind({ kind: narrower }, options));
+    expect([error.reason, error.preconditions.map(({ subject }) => subject)]).toEqual([
+      "KIND_BREAKS_ENTITIES",
+      ["models/m/entities/flag/a"],
+    ]);
+    expect(error.preconditions[0]?.description).toContain("in version 1, to which the model may go back");
+  }
+  await slotOf(registry, undefined);
+  await ada.updateKind({ kind: narrower }, options);
+});
+
+it("C6: a kind is not changed on what was found before a commit began to wait", async () => {
+  await using store = await openStore();
+  let meanwhile = async (): Promise<void> => {};
+  const overtaken = (inner: CpStore): CpStore =>
+    Object.assign(Object.create(inner) as CpStore, {
+      transact: (async (transaction, each) => {
+        if (transaction.then.some((each) => each.type === "put" && each.key === "kind/m/flag"))
+          await meanwhile();
+        return await inner.transact(transaction, each);
+      }) satisfies CpStore["transact"],
+    });
+  await using registry = await onStore(store, { wrap: overtaken });
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const kind = await create(ada, flag);
+  meanwhile = () => slotOf(registry, { proposal: "waits", armed: true });
+  expect(await refusalOf(ada.updateKind({ kind: { ...open(kind), rules: [] } }, options))).toBe(
+    "ABORTED STALE_ETAG",
   );
 });
 

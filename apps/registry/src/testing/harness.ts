@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openEmbeddedCpStore } from "@greco/adapter-embedded";
 import { RegistryService, type Candidate } from "@greco/contracts/greco/registry/v1/registry";
-import { roleOf } from "@greco/control-kit";
+import { keys, roleOf } from "@greco/control-kit";
 import type { CpStore, Log } from "@greco/ports";
 import { createClient, GrecoError, type Client } from "@greco/sdk";
 import { createAuthority, systemClock, systemIds, type Authority, type Caller } from "@greco/service-kit";
 import type { RegistryLimits } from "../limits.ts";
 import { startRegistry, type RunningRegistry } from "../start-registry.ts";
+import { put } from "../store/json.ts";
 
 export const signal: AbortSignal = new AbortController().signal;
 export const options = { signal };
@@ -205,6 +206,16 @@ export async function promoted(registry: TestRegistry, model: string, candidate:
     },
     options,
   );
+}
+
+/** Who holds the model's slot, as the coordinator writes it. */
+export async function slotOf(
+  { store }: TestRegistry,
+  slot: { readonly proposal: string; readonly armed: boolean; readonly reverts?: string } | undefined,
+): Promise<void> {
+  const key = keys.slot("m");
+  const write = slot === undefined ? ({ type: "delete", range: { key } } as const) : put(key, slot);
+  await store.transact({ compare: [], then: [write] }, signal);
 }
 
 /** One version more, with these changes. */
