@@ -19,6 +19,7 @@ import { resourceOf } from "../wire/content.ts";
 import { noCandidate, notSealed, type SealedRecord } from "./candidate-store.ts";
 import { encodeExtent, type Extent } from "./extent.ts";
 import { prepare, type Prepared, type Source } from "./prepare.ts";
+import { wayBackOf } from "./way-back.ts";
 
 export type Freeze = {
   readonly model: string;
@@ -121,15 +122,26 @@ function refuseErrors(model: string, { findings }: Prepared): void {
   );
 }
 
-/** A draft of a model that wants it was approved by a second person; and the model still is what it was. */
+/**
+ * What changes a model that wants it was approved by a second person; and the model still is what it was. There is
+ * nobody to approve a restore, so only the way back from a commit that waits for its confirmation goes without: it
+ * was part of what was approved. A join changes nothing.
+ */
 async function approvalGuard(
-  { directory }: Registry,
+  registry: Registry,
   model: string,
-  { draft }: Prepared,
+  { draft, source }: Prepared,
   signal: AbortSignal,
 ): Promise<readonly Compare[]> {
   const key = keys.model(model);
-  const record = await directory.models.refresh(key, signal);
+  const record = await registry.directory.models.refresh(key, signal);
+  const same: Compare = { key, target: "modRevision", is: "=", value: record?.revision ?? 0 };
+  if (source.kind === "restore") {
+    if (record?.value.approvalRequired !== true) return [same];
+    const { to, armed, compare } = await wayBackOf(registry, model, signal);
+    if (armed && to?.version === source.version) return [same, compare];
+    throw restoreUnapproved(model, source.version);
+  }
   if (draft === undefined) return [];
   const people = draft.approvals.filter(
     ({ subject }) => subject !== draft.author && !draft.editors.includes(subject),
@@ -142,7 +154,17 @@ async function approvalGuard(
       [{ type: "APPROVAL_MISSING", subject: name, description: "no second person has approved this etag" }],
     );
   }
-  return [{ key, target: "modRevision", is: "=", value: record?.revision ?? 0 }];
+  return [same];
+}
+
+function restoreUnapproved(model: string, version: number): Error {
+  const subject = `models/${model}/versions/${version}`;
+  const remedy = `make a draft with that content (greco export --version ${version}, greco draft apply --prune) and have it approved`;
+  return fault.precondition(
+    "APPROVAL_MISSING",
+    `${model} wants a second person's approval, and a rollback to version ${version} has none: ${remedy}`,
+    [{ type: "APPROVAL_MISSING", subject, description: `nobody can approve a rollback: ${remedy}` }],
+  );
 }
 
 function unsealed(

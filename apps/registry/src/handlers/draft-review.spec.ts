@@ -13,6 +13,7 @@ import {
   promoted,
   query,
   refusalOf,
+  slotOf,
   stream,
   type TestRegistry,
 } from "../testing/harness.ts";
@@ -116,6 +117,42 @@ it("freezes only what a second person has approved, where the model wants it", a
   ]);
   expect((await registry.as("rel").approveDraft(draft, options)).approvals).toHaveLength(1);
   expect((await frozen(registry, "m", draft)).changeCount).toBe(1n);
+});
+
+it("restores nothing that a second person has not approved, but for the way back from what is not confirmed", async () => {
+  await using registry = await openRegistry();
+  await withApproval(registry);
+  const release = async (lanes: number, proposal: string) => {
+    const draft = await draftOf(registry.as("ed"), "m", { "stream/a": stream(lanes) });
+    await registry.as("rel").approveDraft(draft, options);
+    await promoted(registry, "m", await frozen(registry, "m", draft, proposal));
+  };
+  await release(1, "first");
+  await release(2, "second");
+  await release(3, "waits");
+  const restore = (version: bigint, proposalId: string) =>
+    registry.as("control:coordinator").freeze(
+      {
+        parent: "models/m",
+        source: { case: "restoreVersion", value: version },
+        // Not by its name: a person may be called so.
+        actor: "coordinator",
+        proposalId,
+        proposalRecord: new Uint8Array([1]),
+      },
+      options,
+    );
+  const error = await errorOf(restore(2n, "p1"));
+  expect([error.code, error.reason]).toEqual(["FAILED_PRECONDITION", "APPROVAL_MISSING"]);
+  expect(error.message).toContain("greco export --version 2");
+  await slotOf(registry, { proposal: "waits", armed: false });
+  expect(await refusalOf(restore(2n, "p2"))).toBe("FAILED_PRECONDITION APPROVAL_MISSING");
+  await slotOf(registry, { proposal: "waits", armed: true });
+  expect(await refusalOf(restore(1n, "p3"))).toBe("FAILED_PRECONDITION APPROVAL_MISSING");
+  expect((await restore(2n, "p4")).created).toBe(true);
+  // The revert before this one is still giving the slot back.
+  await slotOf(registry, { proposal: "p4", armed: false, reverts: "waits" });
+  expect((await restore(2n, "p5")).created).toBe(true);
 });
 
 it("lets nobody approve what he wrote or edited", async () => {
