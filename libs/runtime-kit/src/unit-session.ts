@@ -304,12 +304,14 @@ export class UnitSession {
   }
 
   async #open({ target, stream, retentionMs, after }: Step & { type: "open" }): Promise<void> {
-    const { writer, log } = this.#world;
+    const { writer, log, failpoint } = this.#world;
     const tip = this.#tips.get(stream);
     // I7: no lower than where its predecessor ended, and no lower than the input at this position.
     const openAt = toEpoch(Math.max(after.epoch, tip?.epoch ?? 0));
     const { id: inputLane, group } = this.#input;
     const query = this.#query;
+    // Its first row is a marker, too.
+    await failpoint?.("runtime.marker.before");
     const lane = await writer.openLane(
       {
         stream,
@@ -322,6 +324,7 @@ export class UnitSession {
       },
       this.#over.signal,
     );
+    await failpoint?.("runtime.marker.after");
     this.#lanes.set(target, lane);
     lane.closed.addEventListener("abort", () => this.#rollOver(target, lane), { once: true });
     if (lane.closed.aborted) this.#rollOver(target, lane);

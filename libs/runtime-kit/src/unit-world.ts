@@ -8,7 +8,7 @@ import type { Executor, ProgramPool } from "./program-pool.ts";
 import type { QueryCatalog } from "./query-catalog.ts";
 import type { ByteBudget, CallPlaces } from "./shares.ts";
 
-/** `runtime.append|marker|checkpoint|takeover.before|after` */
+/** `runtime.claim|takeover|append|marker|checkpoint.before|after`; a lane's opening row is a marker, too. */
 export type Failpoint = (name: string) => Promise<void>;
 
 /** Counted since the runtime began. */
