@@ -14,6 +14,8 @@ import { MODEL, PARENT, scaling, stream } from "./world.ts";
 
 const FIELDS = { n: { type: "number" }, by: { type: "string" } };
 const streams = [stream("a", FIELDS), stream("b", FIELDS)];
+/** Far beyond what a commit and the messages take; a failpoint that is not reached by then never is. */
+const REACHED_MS = 60_000;
 const RATE = 800;
 const INPUTS = Array.from({ length: 2_400 }, (_, n) => ({ n, by: "" }));
 
@@ -91,13 +93,25 @@ async function killAndRestart(process: DevProcess, failpoint: string): Promise<v
   const published = publisher
     .publish(process.clients("admin").ingress, INPUTS, signal)
     .catch((error: unknown) => error);
+  // Version 2 comes in mid-stream: the lanes are open by then, and their markers must be carried through.
+  while (process.isRunning && publisher.progress.acknowledged < INPUTS.length / 8)
+    await systemClock.sleep(10, signal);
   const story = process.story("admin");
   const two = await story.draft("two", [scaling("q", "a", "b", 2)], false, signal).catch(() => undefined);
   const made =
     two === undefined
       ? undefined
       : story.makeItSo(two.name, two.etag, "two", signal).catch((error: unknown) => error);
-  await died;
+  const missed = systemClock
+    .sleep(REACHED_MS, signal)
+    .then(() => Promise.race([made, Promise.resolve("still under way")]));
+  const reached = await Promise.race([died.then(() => undefined), missed]);
+  if (process.isRunning) {
+    const { phase, message } = (reached ?? {}) as { phase?: number; message?: string };
+    throw new Error(
+      `${failpoint} was not reached: version 2 is ${phase ?? String(reached)} ${message ?? ""}, ${publisher.progress.acknowledged} acknowledged`,
+    );
+  }
   await Promise.all([published, made]);
   const before = publisher.progress.acknowledged;
 
