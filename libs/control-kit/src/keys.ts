@@ -58,6 +58,10 @@ export const keys = {
   conductor: (model: string, conductor: string): string => `conductor/${model}/${conductor}`,
   conductors: (model: string): string => `conductor/${model}/`,
   allConductors: (): string => "conductor/",
+  /** coordinator: outcomes that a deregistered conductor has not confirmed; told when it comes back. */
+  owed: (model: string, conductor: string, proposal: string): string =>
+    `owed/${model}/${conductor}/${proposal}`,
+  allOwed: (model: string): string => `owed/${model}/`,
   /** coordinator: answers that reached a replica which does not drive, in parts, until a lease ends. */
   answer: (model: string, command: string, conductor: string): string =>
     `answer/${model}/${command}/${conductor}/`,
