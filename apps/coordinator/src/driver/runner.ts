@@ -238,6 +238,7 @@ export class Runner {
     const { parts, candidates, ledger, abandoned } = this.#context;
     const turn = await readTurn(parts, candidates, this.state, abandoned, this.#signal);
     if (turn === undefined) return;
+    if ("gone" in turn) return await this.#hear({ type: "deregistered", conductor: turn.gone });
     this.#held.turn = turn;
     const { base } = turn.event.frozen.candidate;
     const ahead = ledger.aheadOf(this.model, base, this.#signal);

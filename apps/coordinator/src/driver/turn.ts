@@ -28,6 +28,9 @@ export type Turn = {
   readonly compare: readonly Compare[];
 };
 
+/** Who was to join is not registered any more. */
+export type Gone = { readonly gone: ConductorId };
+
 /** Undefined: the slot is another's. `abandoned`: whether the proposal that holds it is over. */
 export async function readTurn(
   parts: Parts,
@@ -35,7 +38,7 @@ export async function readTurn(
   { facts }: Queued,
   abandoned: (proposal: string) => Promise<boolean>,
   signal: AbortSignal,
-): Promise<Turn | undefined> {
+): Promise<Turn | Gone | undefined> {
   const { store } = parts;
   const { model, proposal, origin } = facts;
   const [slot, head, registrations, policy, { candidate }] = await Promise.all([
@@ -51,6 +54,7 @@ export async function readTurn(
   const joining = origin.kind === "join" ? origin.conductor : undefined;
   const standing =
     joining === undefined ? registrations : await enlist(parts, model, joining, registrations, slot, signal);
+  if (standing === undefined) return joining === undefined ? undefined : { gone: joining };
   const active = standing.value.active.map(({ conductor, kinds }) => ({
     conductor: conductorId(conductor),
     kinds,
@@ -88,7 +92,8 @@ async function readPolicy({ registry }: Parts, model: string, signal: AbortSigna
 
 /**
  * Promote makes a join count by moving it from `joining` to `active`, so it has to stand there first. Only while
- * nobody has the slot: a change of the registrations would cost whoever prepares its promote.
+ * nobody has the slot: a change of the registrations would cost whoever prepares its promote. Undefined: it was
+ * deregistered while it waited.
  */
 async function enlist(
   { store }: Parts,
@@ -97,10 +102,10 @@ async function enlist(
   registrations: Stored<Registrations>,
   slot: Slot,
   signal: AbortSignal,
-): Promise<Stored<Registrations>> {
+): Promise<Stored<Registrations> | undefined> {
   if (registrations.value.joining.some((each) => each.conductor === conductor)) return registrations;
   const record = await readConductor(store, model, conductor, signal);
-  if (record === undefined || record.value.deregistered !== undefined) return registrations;
+  if (record === undefined || record.value.deregistered !== undefined) return undefined;
   const others = without(registrations.value, conductor);
   const joining = { conductor, kinds: record.value.kinds, sinceVersion: 0 };
   const next: Registrations = { active: others.active, joining: [...others.joining, joining] };

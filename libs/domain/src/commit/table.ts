@@ -17,7 +17,7 @@ export const TRANSITIONS = {
     discarded: never,
     marked: never,
     withdrawn: aborting,
-    deregistered: never,
+    deregistered: ["queued", "aborting"],
     confirmed: never,
     rejected: never,
     "revert-ended": never,

@@ -151,3 +151,18 @@ it("I1: will not even write down a commit that lacks a yes", () => {
   }));
   expect(() => committedFrom({ ...ready, voters }, 7)).toThrow("I1");
 });
+
+it("a queued join ends when its conductor is deregistered, heard or read back; another's does not care", () => {
+  const join = queued({ origin: { kind: "join", conductor: lambda } });
+  const gone = { type: "deregistered", conductor: lambda } as const;
+  const read = (...registered: ConductorId[]) =>
+    ({ type: "recovered", chargeMs: 0, registered: new Set(registered), claimable: [], scope: [] }) as const;
+  for (const event of [gone, read(streams)])
+    expect(play(join, event)).toMatchObject({
+      state: { phase: "aborting", abort: { cause: "failed" } },
+      effects: [{ type: "discard" }],
+    });
+  expect(play(join, { ...gone, conductor: streams }).state).toBe(join);
+  expect(play(join, read(lambda)).state).toBe(join);
+  expect(play(queued(), gone, read()).state.phase).toBe("queued");
+});

@@ -67,13 +67,27 @@ export function stepQueued(state: Queued, event: CommitEvent, context: StepConte
     }
     case "tick":
       return spend(state, event.elapsedMs, context);
-    case "recovered":
+    case "recovered": {
+      const { origin } = state.facts;
+      if (origin.kind === "join" && !event.registered.has(origin.conductor))
+        return joinsNoMore(state, origin.conductor, context);
       return event.chargeMs > 0 ? spend(state, event.chargeMs, context) : unchanged(state);
+    }
     case "withdrawn":
       return withdraw(state, event, context);
+    case "deregistered":
+      return joinsNoMore(state, event.conductor, context);
     default:
       return unchanged(state);
   }
+}
+
+/** Its voter would never answer, nor be excused. */
+function joinsNoMore(state: Queued, conductor: ConductorId, context: StepContext): Step<Proposal> {
+  const { origin } = state.facts;
+  if (origin.kind !== "join" || origin.conductor !== conductor) return unchanged(state);
+  const message = `${conductor}, which was to join, was deregistered: it joins when it registers anew`;
+  return startAbort(state, "failed", message, context);
 }
 
 export function stepVoting(state: Voting, event: CommitEvent, context: StepContext): Step<Proposal> {
