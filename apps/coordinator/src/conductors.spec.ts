@@ -20,6 +20,10 @@ async function newModel(): Promise<string> {
 const claimsAll: Script = { review: (review) => acceptReady(claimsOf(review)) };
 const get = (model: string, name: string) =>
   world.as("ada").conductors.getConductor({ model: `models/${model}`, name: `conductors/${name}` }, options);
+const isFor =
+  (name: string) =>
+  ({ addressees }: { addressees: string[] }): boolean =>
+    addressees.includes(`conductors/${name}`);
 const commit = async (model: string, id: string) =>
   await world.settled((await world.makeItSo(id, { model })).name);
 
@@ -129,6 +133,65 @@ it("deregistered: its open candidates abort, it is excused, and must register an
     (each) => each.state === State.ACTIVE,
   );
   expect(owner.refusals).toEqual([]);
+});
+
+it("I11: deregistered, it comes back to what it owes of proposals that settled without it, until it has confirmed", async () => {
+  const model = await newModel();
+  const owner = await world.conductor("owner", claimsAll, model);
+  await world.conductor("slow", { review: () => undefined }, model);
+  const { name } = await world.makeItSo("x", { model });
+  await world.until(name, (proposal) => proposal.voters.some((voter) => voter.ready));
+  const request = { model: `models/${model}`, name: "conductors/owner", reason: "cut off" };
+  await world.as("ada").conductors.deregisterConductor(request, options);
+  expect(await world.settled(name)).toMatchObject({
+    committed: false,
+    voters: [{ excused: true }, { settled: true }],
+  });
+  const owes = () => world.store.range({ prefix: `owed/${model}/` }, {}, new AbortController().signal);
+  expect((await owes()).entries).toHaveLength(1);
+  expect(owner.told("settle").filter(isFor("owner"))).toEqual([]);
+  owner.script = { ...claimsAll, settle: () => false, incarnation: 2 };
+  await owner.register();
+  const told = await eventually(
+    () => owner.told("settle").filter(isFor("owner")),
+    (all) => all.length >= 2,
+  );
+  expect(told[0]).toMatchObject({
+    addressees: ["conductors/owner"],
+    command: { value: { committed: false } },
+  });
+  owner.script = { ...claimsAll, incarnation: 2 };
+  await eventually(owes, ({ entries }) => entries.length === 0);
+  expect(owner.refusals).toEqual([]);
+});
+
+it("a join whose conductor is deregistered in the queue ends there, and keeps nobody waiting", async () => {
+  const model = await newModel();
+  await world.conductor("owner", claimsAll, model);
+  await commit(model, "x");
+  const within = { confirmWithin: { seconds: 600n }, model };
+  const armed = await world.until(
+    (await world.makeItSo("y", within)).name,
+    ({ phase }) => phase === Phase.MARKED,
+  );
+  await world.conductor("late", { review: () => undefined }, model);
+  const { commit: commits } = world.as("rhea");
+  const join = await eventually(
+    async () =>
+      (await commits.listProposals({ parent: `models/${model}` }, options)).proposals.find(
+        ({ reason }) => reason === "late joins",
+      ),
+    (found) => found !== undefined,
+  );
+  const request = { model: `models/${model}`, name: "conductors/late", reason: "a typing error" };
+  await world.as("ada").conductors.deregisterConductor(request, options);
+  expect(await world.settled(join?.name ?? "")).toMatchObject({
+    abortCause: AbortCause.FAILED,
+    message: expect.stringContaining("late, which was to join, was deregistered") as string,
+    voters: [],
+  });
+  await commits.confirmProposal({ name: armed.name }, options);
+  expect(await commit(model, "z")).toMatchObject({ committed: true, version: 3n });
 });
 
 it("deregistered behind the decision: it is not waited for", async () => {

@@ -104,6 +104,7 @@ export class Driver {
       candidates: this.#candidates,
       ledger: this.#ledger,
       effects: this.#effects,
+      announcer: this.announcer,
     };
     const driver = new ModelDriver(model, context, this.#scope ?? AbortSignal.abort());
     this.#models.set(model, driver);

@@ -25,6 +25,7 @@ import type { ProposalStore } from "../store/proposal-store.ts";
 import { armSlot, readSlot, releaseSlot, takeSlot } from "../store/slot.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Ledger } from "./ledger.ts";
+import { noteOwed } from "./owed.ts";
 import type { Turn } from "./turn.ts";
 
 /** What a runner holds of its proposal. */
@@ -100,7 +101,11 @@ export class Effects {
     const key = keys.proposal(model, proposal);
     const transaction = {
       compare: [{ key, target: "modRevision", is: "=", value: revision } satisfies Compare, ...compare],
-      then: [{ type: "put", key, value: encodeProposal(state).record } satisfies Operation, ...then],
+      then: [
+        { type: "put", key, value: encodeProposal(state).record } satisfies Operation,
+        ...then,
+        ...noteOwed(state),
+      ],
     };
     try {
       const result = await store.transact(transaction, signal);

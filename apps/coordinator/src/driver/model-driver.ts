@@ -1,5 +1,5 @@
 /** The proposals of one model on the driver: whose turn it is, reverts that end, conductors that want to join. */
-import { encodeProposal, outcomeOf, type Proposal } from "@greco/domain/commit";
+import { encodeProposal, outcomeOf, owed, type Proposal } from "@greco/domain/commit";
 import { keys } from "@greco/control-kit";
 import type { ConductorId } from "@greco/domain/model";
 import { pauseMs } from "../backoff.ts";
@@ -15,23 +15,29 @@ import {
 } from "../store/conductor-store.ts";
 import type { StoredProposal } from "../store/proposal-store.ts";
 import { readSlot } from "../store/slot.ts";
+import type { Announcer } from "./announcer.ts";
+import { Owed } from "./owed.ts";
 import { Runner, type RunnerContext } from "./runner.ts";
 
+type Context = Omit<RunnerContext, "changed" | "abandoned">;
 type Again = { attempts: number; notBeforeMs: number };
 
 export class ModelDriver {
   readonly model: string;
-  readonly #context: Omit<RunnerContext, "changed" | "abandoned">;
+  readonly #context: Context;
   readonly #signal: AbortSignal;
   readonly #runners = new Map<string, Runner>();
+  readonly #owed: Owed;
   readonly #joins = new Map<ConductorId, Again>();
   #joining: Promise<void> = Promise.resolve();
   #joinsWanted = false;
 
-  constructor(model: string, context: Omit<RunnerContext, "changed" | "abandoned">, signal: AbortSignal) {
+  constructor(model: string, context: Context & { readonly announcer: Announcer }, signal: AbortSignal) {
     this.model = model;
     this.#context = context;
     this.#signal = signal;
+    const open = (): Iterable<Proposal> => [...this.#runners.values()].map((runner) => runner.state);
+    this.#owed = new Owed(model, { ...context, open }, signal);
   }
 
   runner(id: string): Runner | undefined {
@@ -67,10 +73,11 @@ export class ModelDriver {
 
   pulse(nowMs: number): void {
     for (const runner of this.#runners.values()) runner.pulse(nowMs);
+    this.#owed.pulse(nowMs);
     if ([...this.#joins.values()].some((again) => nowMs >= again.notBeforeMs)) this.join();
   }
 
-  /** A conductor may have gone. */
+  /** A conductor may have gone, or come back. */
   async conductorsChanged(): Promise<void> {
     const all = await listConductors(this.#context.parts.store, this.model, this.#signal);
     for (const { conductor, deregistered } of all)
@@ -80,12 +87,17 @@ export class ModelDriver {
       const again = this.#joins.get(conductor);
       if (again !== undefined) again.notBeforeMs = 0;
     }
+    this.#owed.look();
     this.join();
   }
 
   async end(): Promise<void> {
     for (const runner of this.#runners.values()) runner.end();
-    await Promise.allSettled([this.#joining, ...[...this.#runners.values()].map((runner) => runner.done)]);
+    await Promise.allSettled([
+      this.#joining,
+      this.#owed.idle,
+      ...[...this.#runners.values()].map((runner) => runner.done),
+    ]);
   }
 
   #changed(runner: Runner): void {
@@ -93,6 +105,7 @@ export class ModelDriver {
     if (phase === "settled") {
       this.#runners.delete(runner.id);
       this.#context.candidates.forget(this.model, runner.id);
+      if (owed(runner.state).to.length > 0) this.#owed.look();
       runner.end();
     }
     this.#lookAtRevertOf(runner);

@@ -7,6 +7,7 @@ import { judgeAnswer, parseCommandId, type AnswerEnvelope, type Verdict } from "
 import { keys } from "@greco/control-kit";
 import { fault, type CallContext } from "@greco/service-kit";
 import type { Coordinator } from "../coordinator.ts";
+import { clearOwed } from "../driver/owed.ts";
 import { conductorName, conductorOf, modelName, modelOf, proposalName } from "../names.ts";
 import { isPlanCommand } from "../plan/plans.ts";
 import { leaveAnswer } from "../store/answer-store.ts";
@@ -45,6 +46,7 @@ export async function answerCommand(
   if (standing === undefined) throw unknownCommand(said);
   const verdict = judgeAnswer(standing.proposal, registered, envelope);
   refuse(said, verdict);
+  await clearOwed(parts.store, standing.proposal, envelope, signal);
   if (verdict.verdict === "new") await leaveAnswer(parts.store, request, parts.limits, signal);
   return {};
 }

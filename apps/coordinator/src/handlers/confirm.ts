@@ -8,6 +8,7 @@ import { auditOperation, keys } from "@greco/control-kit";
 import type { Epoch, ModelId } from "@greco/domain/model";
 import { fault, type CallContext } from "@greco/service-kit";
 import type { Coordinator } from "../coordinator.ts";
+import { noteOwed } from "../driver/owed.ts";
 import { proposalName } from "../names.ts";
 import { unchanged } from "../store/conductor-store.ts";
 import type { StoredProposal } from "../store/proposal-store.ts";
@@ -81,6 +82,7 @@ async function decide(
       then: [
         { type: "put", key, value: encodeProposal(state).record },
         ...slot.then,
+        ...noteOwed(state),
         auditOperation(model, ids.next(), {
           timeMs: clock.nowMs(),
           actor: caller.subject,

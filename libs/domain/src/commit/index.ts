@@ -33,7 +33,7 @@ export type {
 } from "./proposal.ts";
 export { decodeProposal, encodeProposal, ProposalRecordError, restoreDetail } from "./record.ts";
 export type { EncodedProposal } from "./record.ts";
-export { abortedFrom, committedFrom, revertId } from "./settling.ts";
+export { abortedFrom, committedFrom, owed, revertId } from "./settling.ts";
 export { step } from "./step.ts";
 export { TRANSITIONS } from "./table.ts";
 export { noPlan, unheard } from "./vote.ts";

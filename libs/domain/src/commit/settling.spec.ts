@@ -15,7 +15,7 @@ import {
   toReady,
   turn,
 } from "./testing/samples.ts";
-import { revertId } from "./settling.ts";
+import { owed, revertId } from "./settling.ts";
 
 const promoted: CommitEvent = { type: "promoted", atMs: 2_000 };
 const marked: CommitEvent = { type: "marked" };
@@ -157,4 +157,17 @@ it("recovers behind the decision: marks, frees the slot, begins the revert, tell
   expect(again.effects).toContainEqual({ type: "begin-revert" });
   expect(again.effects).toContainEqual({ type: "announce", command: "settle", to: [lambda] });
   expect(play(samples().aborted, recovered).effects).toContainEqual({ type: "persist", slot: "release" });
+});
+
+it("I11: an outcome that an excused voter has not confirmed stays owed when the proposal is settled", () => {
+  const excused = play(commit().state, marked, { type: "deregistered", conductor: lambda });
+  const end = play(excused.state, settled(streams, true)).state;
+  expect(end.phase).toBe("settled");
+  expect(owed(end)).toEqual({ command: "settle", to: [lambda] });
+  const confirmed = play(commit().state, marked, settled(lambda, true), {
+    type: "deregistered",
+    conductor: lambda,
+  });
+  expect(owed(play(confirmed.state, settled(streams, true)).state).to).toEqual([]);
+  expect(owed(commit().state).to).toEqual([]);
 });

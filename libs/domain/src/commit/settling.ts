@@ -155,6 +155,29 @@ export function untold(state: Committed | Aborted): {
   };
 }
 
+/**
+ * What an excused voter has not confirmed: nobody waits for it, but it binds a conductor that comes back, whatever
+ * has settled meanwhile (I11).
+ */
+export function owed(state: Proposal): {
+  readonly command: "settle" | "disarm";
+  readonly to: readonly ConductorId[];
+} {
+  const outcome = outcomeOf(state);
+  const told = outcome !== undefined && state.phase !== "committed";
+  const confirmation = outcome?.committed === true ? outcome.confirmation : undefined;
+  const last = confirmation !== undefined && !isOpen(confirmation);
+  const owes = (voter: Voter): boolean => voter.excused && !(last ? voter.disarmed : voter.released);
+  return {
+    command: last ? "disarm" : "settle",
+    to: told
+      ? votersOf(state)
+          .filter(owes)
+          .map((voter) => voter.conductor)
+      : [],
+  };
+}
+
 /** Armed, or being reverted: the slot stays taken. */
 function isOpen(confirmation: Confirmation | undefined): boolean {
   return confirmation?.state === "armed" || confirmation?.state === "reverting";
