@@ -1,7 +1,7 @@
 /**
  * One incarnation of a runtime: one writer, whose lease says that it is alive, and the units that it has claimed.
  *
- * Why one writer for all units, and not one each (docs/decisions/0050-one-writer-per-runtime.md): a lease is what a
+ * Why one writer for all units, and not one each (docs/decisions/0060-runtimes.md): a lease is what a
  * sealer swaps, so what stands or falls with one process needs one lease, renewed a few times a lease whatever the
  * number of units. A unit is handed over by ending its own lanes; only a dead runtime's lanes are sealed, all at once.
  *
