@@ -70,6 +70,6 @@ export const REGISTRY_LIMITS: RegistryLimits = {
   /** A watch that was away for longer starts anew; the store keeps no older revisions. */
   historyKeptMs: 3_600_000,
   kindsMax: 1_000,
-  /** Who edited a draft may not approve it. */
+  /** Who edited a draft may not approve it, so all are kept: some 13 kB of names. */
   editorsMax: 200,
 };

@@ -77,11 +77,19 @@ export const MODEL_REASONS = {
   },
   APPROVAL_MISSING: {
     means: "the model wants a second person to approve the draft as it is now",
-    next: "a releaser who has not edited it: greco draft approve DRAFT; an edit afterwards needs a new approval",
+    next: "a releaser who has not edited it: greco draft approve DRAFT; an edit afterwards needs a new approval. A rollback has nobody to approve it: make a draft of that version instead (greco export --version N, greco draft apply --prune)",
+  },
+  TOO_MANY_EDITORS: {
+    means: "as many people have edited the draft as it can remember, and none of them may approve it",
+    next: "one of them edits it, or put the change into a draft of your own",
   },
   OWN_DRAFT: {
     means: "who wrote or edited a draft cannot be the second person who approves it",
     next: "ask another releaser",
+  },
+  TOO_MANY_EDITORS: {
+    means: "more people have edited the draft than are remembered; whoever edits it may not approve it",
+    next: "make a draft of your own: greco draft apply NAME -f DIR",
   },
   FREEZE_OVERTAKEN: {
     means: "the draft, its approvals, the kinds or the newest version changed while it was frozen",

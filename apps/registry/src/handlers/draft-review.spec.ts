@@ -172,6 +172,49 @@ it("lets nobody approve what he wrote or edited", async () => {
   expect((await registry.as("rel2").approveDraft(now, options)).approvals).toHaveLength(1);
 });
 
+it("lets nobody approve what he rebased, if he decided between the sides or the content became another", async () => {
+  await using registry = await openRegistry();
+  await createModel(registry);
+  await commit(registry, "m", { "stream/a": { schema: true, lanes: 1, key: "k" } });
+  const decided = await draftOf(registry.as("ada"), "m", {
+    "stream/a": { schema: true, lanes: 2, key: "k" },
+  });
+  const merged = await draftOf(registry.as("ada"), "m", { "stream/a": { schema: true, lanes: 1, key: "l" } });
+  const moved = await draftOf(registry.as("ada"), "m", { "stream/b": stream() });
+  await commit(registry, "m", { "stream/a": { schema: true, lanes: 3, key: "k" } });
+  const rel = registry.as("rel");
+  const { parent, role } = { parent: "models/m", role: PersonRole.RELEASER };
+  await registry.as("ada").setRoleBinding({ parent, roleBinding: { subject: "rel", role } }, options);
+
+  const side = Resolution_Side.HEAD;
+  const resolutions = [{ entity: entity("stream/a"), fieldPath: "lanes", side }];
+  const approving = async (draft: { name: string; etag: string }, more: object = {}) => {
+    const rebased = await rel.rebaseDraft({ ...draft, ...more }, options);
+    expect(rebased.conflicts).toEqual([]);
+    return rel.approveDraft({ name: draft.name, etag: rebased.draft?.etag ?? "" }, options);
+  };
+  expect(await refusalOf(approving(decided, { resolutions }))).toBe("FAILED_PRECONDITION OWN_DRAFT");
+  expect(await refusalOf(approving(merged))).toBe("FAILED_PRECONDITION OWN_DRAFT");
+  expect((await approving(moved)).approvals.map(({ subject }) => subject)).toEqual(["rel"]);
+});
+
+it("forgets no editor: beyond the limit nobody new edits", async () => {
+  await using registry = await openRegistry({ limits: { editorsMax: 1 } });
+  await withApproval(registry);
+  const draft = await draftOf(registry.as("ada"), "m", { "stream/a": stream() });
+  const edit = async (who: string, lanes: number) => {
+    const { etag } = await registry.as("ada").getDraft({ name: draft.name }, options);
+    const changes = changesOf("m", { "stream/a": stream(lanes) });
+    return registry.as(who).editDraft({ name: draft.name, etag, changes }, options);
+  };
+  await edit("rel", 2);
+  expect(await refusalOf(edit("rel2", 3))).toBe("RESOURCE_EXHAUSTED TOO_MANY_EDITORS");
+  await edit("ada", 4);
+  const { draft: last } = await edit("rel", 5);
+  const approving = registry.as("rel").approveDraft({ name: draft.name, etag: last?.etag ?? "" }, options);
+  expect(await refusalOf(approving)).toBe("FAILED_PRECONDITION OWN_DRAFT");
+});
+
 it("binds an approval to the etag: an edit ends it, and a stale one is refused", async () => {
   await using registry = await openRegistry();
   await withApproval(registry);

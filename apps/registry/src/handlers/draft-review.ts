@@ -2,11 +2,19 @@
 import type { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
 import { Resolution_Side } from "@greco/contracts/greco/registry/v1/registry";
 import { keys } from "@greco/control-kit";
-import { approvalSurvives, canonicalJson, rebase, type Conflict, type Resolution } from "@greco/domain/model";
+import {
+  approvalSurvives,
+  canonicalJson,
+  digestOf,
+  rebase,
+  type Conflict,
+  type Resolution,
+} from "@greco/domain/model";
 import { fault, type Handlers } from "@greco/service-kit";
 import { audited, subjectOf } from "../audit.ts";
 import { contentOf } from "../drafts/content.ts";
 import { unchanged } from "../drafts/draft-store.ts";
+import { editorsWith } from "../drafts/editors.ts";
 import { etagOfDraft } from "../drafts/etag.ts";
 import { entityOf, partsOf } from "../names.ts";
 import { takePage } from "../page-token.ts";
@@ -23,7 +31,7 @@ export function draftReviewHandlers(registry: Registry): ReviewHandlers {
   const { directory, drafts, states, store, clock, limits } = registry;
   return {
     async rebaseDraft(request, context) {
-      const { signal } = context;
+      const { signal, caller } = context;
       const { model, id } = partsOf(request.name, "drafts");
       await directory.model(model, signal);
       const resolutions = request.resolutions.map(({ entity, fieldPath, side }, index): Resolution => ({
@@ -56,10 +64,15 @@ export function draftReviewHandlers(registry: Registry): ReviewHandlers {
         const next = contentOf(state, changes, kinds, { incarnation: before.value.incarnation, generation });
         // The approval is of what was seen: it holds on only if that is what will be.
         const holds = approvalSurvives(content, next, kinds);
+        // Who decides between the sides, or brings about another content, has a hand in it.
+        const edits = resolutions.length > 0 || digestOf(content.changes) !== digestOf(changes);
         const after: DraftRecord = {
           ...before.value,
           generation,
           baseVersion: state.version,
+          editors: edits
+            ? editorsWith(request.name, before.value, subjectOf(caller), limits.editorsMax)
+            : before.value.editors,
           changeCount: changes.size,
           approvals: holds ? before.value.approvals : [],
           updatedAtMs: clock.nowMs(),

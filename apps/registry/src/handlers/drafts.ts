@@ -13,6 +13,7 @@ import { findingsOfDraft, findingsOfEdit } from "../checks/draft-check.ts";
 import { kindsNamed, parseEdit } from "../drafts/changes.ts";
 import { edited, type DraftContent } from "../drafts/content.ts";
 import { unchanged } from "../drafts/draft-store.ts";
+import { editorsWith } from "../drafts/editors.ts";
 import { etagOfDraft } from "../drafts/etag.ts";
 import { modelOf, partsOf } from "../names.ts";
 import { pageSizeOf, readToken, takePage, writeToken } from "../page-token.ts";
@@ -135,7 +136,7 @@ export function draftHandlers(registry: Registry): DraftHandlers {
           ...before.value,
           generation,
           changeCount: next.changes.size,
-          editors: editorsWith(before.value, subjectOf(caller), limits.editorsMax),
+          editors: editorsWith(request.name, before.value, subjectOf(caller), limits.editorsMax),
           // Approved was the content as it was.
           approvals: [],
           updatedAtMs: clock.nowMs(),
@@ -213,11 +214,6 @@ export function draftHandlers(registry: Registry): DraftHandlers {
       throw fault.aborted("STALE_ETAG", `${name} keeps changing: read it again and repeat the call`);
     },
   };
-}
-
-function editorsWith({ author, editors }: DraftRecord, subject: string, max: number): readonly string[] {
-  if (subject === author || editors.includes(subject)) return editors;
-  return [...editors, subject].slice(-max);
 }
 
 function* differencesOf(
