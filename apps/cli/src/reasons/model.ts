@@ -77,7 +77,7 @@ export const MODEL_REASONS = {
   },
   APPROVAL_MISSING: {
     means: "the model wants a second person to approve the draft as it is now",
-    next: "a releaser who has not edited it: greco draft approve DRAFT; an edit afterwards needs a new approval. A rollback has nobody to approve it: make a draft of that version instead (greco export --version N, greco draft apply --prune)",
+    next: "another releaser: greco draft approve DRAFT; instead of a rollback, apply an export of the old version to a draft",
   },
   TOO_MANY_EDITORS: {
     means: "as many people have edited the draft as it can remember, and none of them may approve it",
