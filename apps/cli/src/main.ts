@@ -1,7 +1,9 @@
 // `greco`: the command line. Data on stdout, everything else on stderr; exit codes 0, 1, and 2 for "differs".
 import { CommanderError } from "commander";
 import { CliError, describeError, EXIT } from "./cli-error.ts";
+import { widthOfSink } from "./output.ts";
 import { createProgram } from "./program.ts";
+import { wrap } from "./text.ts";
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -24,7 +26,8 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   else if (stop.signal.aborted) process.exitCode = ended;
   else {
-    for (const line of describeError(error)) process.stderr.write(`${line}\n`);
+    for (const line of describeError(error))
+      process.stderr.write(`${wrap(line, widthOfSink(process.stderr)).join("\n       ")}\n`);
     process.exitCode = error instanceof CliError ? error.exitCode : EXIT.failed;
   }
 }

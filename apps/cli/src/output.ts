@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from "node:util";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
 import { CliError, EXIT } from "./cli-error.ts";
-import { fit, oneLine, padEnd, padStart, printable, widthOf } from "./text.ts";
+import { fit, oneLine, padEnd, padStart, printable, widthOf, wrap } from "./text.ts";
 
 export const FORMATS = ["table", "json", "jsonl", "yaml"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -44,8 +44,8 @@ export type Paint = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 const SGR: Readonly<Record<Paint, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
 
 const GAP = "  ";
-/** A column is not made narrower than this to let the others have their room. */
-const COLUMN_MIN = 12;
+/** Prose is not made narrower than this to let the others have their room. */
+const COLUMN_MIN = 6;
 const COLUMNS_DEFAULT = 80;
 const YAML = { lineWidth: 110 } as const;
 
@@ -158,8 +158,12 @@ export class Output {
   #facts(facts: Facts): void {
     const lines = facts.filter(([, value]) => value !== "");
     const width = Math.max(0, ...lines.map(([name]) => name.length));
+    const room = widthOfSink(this.#out) - width - GAP.length;
     for (const [name, value, colour = (line: string) => line] of lines) {
-      const [first = "", ...more] = printable(value).split("\n").map(colour);
+      const [first = "", ...more] = printable(value)
+        .split("\n")
+        .flatMap((line) => wrap(line, room))
+        .map(colour);
       this.line(`${this.paint("dim", name.padEnd(width))}${GAP}${first}`);
       for (const line of more) this.line(`${" ".repeat(width)}${GAP}${line}`);
     }
@@ -167,7 +171,7 @@ export class Output {
 
   #table<T>(rows: readonly T[], columns: readonly Column<T>[]): void {
     const cells = rows.map((row) => columns.map((column) => oneLine(column.value(row))));
-    const room = this.#out.isTTY === true ? widthOfSink(this.#out) : Number.POSITIVE_INFINITY;
+    const room = widthOfSink(this.#out);
     const widths = shrink(
       columns.map(({ title }, index) =>
         Math.max(title.length, ...cells.map((line) => widthOf(line[index] ?? ""))),
@@ -189,13 +193,14 @@ export class Output {
   }
 }
 
-/** A terminal without a size says 0. */
-function widthOfSink({ columns }: Sink): number {
-  return columns === undefined || columns <= 0 ? COLUMNS_DEFAULT : columns;
-}
-
 function paint(on: boolean, colour: Paint, text: string): string {
   return on && text !== "" ? `\u001b[${SGR[colour]}m${text}\u001b[0m` : text;
+}
+
+/** A file has no width; a terminal without a size says 0. */
+export function widthOfSink({ columns, isTTY }: Sink): number {
+  if (isTTY !== true) return Number.POSITIVE_INFINITY;
+  return columns === undefined || columns <= 0 ? COLUMNS_DEFAULT : columns;
 }
 
 /** Takes from the widest of the columns that may be cut what does not fit. */

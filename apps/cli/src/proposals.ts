@@ -4,7 +4,7 @@ import { type Proposal, ProposalSchema } from "@greco/contracts/greco/commit/v1/
 import { EXIT } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { follow } from "./follow.ts";
-import type { Facts } from "./output.ts";
+import type { Fact, Facts } from "./output.ts";
 import { plain } from "./plain.ts";
 import {
   confirmationText,
@@ -20,46 +20,54 @@ import { durationText, timeText } from "./times.ts";
 
 export const proposalJson = (proposal: Proposal): JsonValue => plain(ProposalSchema, proposal);
 
-/** `conductors: false` where they have just been shown. */
-const proposalFacts =
-  (context: Context, conductors: boolean) =>
-  (proposal: Proposal): Facts => {
-    const { output } = context;
-    const good = hasCommitted(proposal);
-    const open = !isInEffect(proposal);
-    const width = Math.max(0, ...proposal.voters.map(({ conductor }) => shortName(conductor).length));
-    return [
-      ["proposal", shortName(proposal.name)],
-      [
-        "phase",
-        phaseText(proposal),
-        (line) => (open && !good ? line : output.paint(good ? "green" : "red", line)),
-      ],
-      ["why", proposal.message],
-      ["draft", shortName(proposal.draft)],
-      ["content of", proposal.restoresVersion > 0n ? `version ${proposal.restoresVersion}` : ""],
-      ["base", `version ${proposal.baseVersion}`],
-      ["by", proposal.actor],
-      ["reason", proposal.reason],
-      ["started", timeText(proposal.createTime)],
-      ["time left", open ? durationText(proposal.remaining) : ""],
-      ["confirmation", confirmationText(proposal)],
-      [
-        "conductors",
-        (conductors ? proposal.voters : [])
-          .map((voter) => `${shortName(voter.conductor).padEnd(width)}  ${voterText(voter, proposal)}`)
-          .join("\n"),
-      ],
-      ["findings", findingsText(proposal).join("\n")],
-      ["markers in", proposal.scope.map(nameOfIdentity).join(", ")],
-    ];
-  };
+const phaseFact = ({ output }: Context, proposal: Proposal): Fact => {
+  const good = hasCommitted(proposal);
+  const open = !isInEffect(proposal) && !good;
+  return ["phase", phaseText(proposal), (line) => (open ? line : output.paint(good ? "green" : "red", line))];
+};
+
+const markersFact = ({ scope }: Proposal): Fact => ["markers in", scope.map(nameOfIdentity).join(", ")];
+
+function proposalFacts(context: Context, proposal: Proposal): Facts {
+  const open = !isInEffect(proposal);
+  const width = Math.max(0, ...proposal.voters.map(({ conductor }) => shortName(conductor).length));
+  const voters = proposal.voters.map(
+    (voter) => `${shortName(voter.conductor).padEnd(width)}  ${voterText(voter, proposal)}`,
+  );
+  return [
+    ["proposal", shortName(proposal.name)],
+    phaseFact(context, proposal),
+    ["why", proposal.message],
+    ["draft", shortName(proposal.draft)],
+    ["content of", proposal.restoresVersion > 0n ? `version ${proposal.restoresVersion}` : ""],
+    ["base", `version ${proposal.baseVersion}`],
+    ["by", proposal.actor],
+    ["reason", proposal.reason],
+    ["started", timeText(proposal.createTime)],
+    ["time left", open ? durationText(proposal.remaining) : ""],
+    ["confirmation", confirmationText(proposal)],
+    ["conductors", voters.join("\n")],
+    ["findings", findingsText(proposal).join("\n")],
+    markersFact(proposal),
+  ];
+}
 
 export const showProposal = (context: Context, proposal: Proposal): void =>
-  context.output.one(proposal, proposalFacts(context, true), proposalJson);
+  context.output.one(proposal, (each) => proposalFacts(context, each), proposalJson);
 
-export const showFollowed = (context: Context, proposal: Proposal): void =>
-  context.output.one(proposal, proposalFacts(context, false), proposalJson);
+/** What is new to somebody who has followed it; on a terminal its last state stands just above. */
+export const showOutcome = (context: Context, proposal: Proposal): void =>
+  context.output.one(
+    proposal,
+    (each) => [
+      ...(context.output.live ? [] : [["proposal", shortName(each.name)] as const, phaseFact(context, each)]),
+      ["why", each.message],
+      ["confirmation", confirmationText(each)],
+      ["findings", findingsText(each).join("\n")],
+      hasCommitted(each) ? markersFact(each) : ["markers in", ""],
+    ],
+    proposalJson,
+  );
 
 /** After a proposal was started: waits for it if asked to, and shows it. */
 export async function finish(context: Context, started: Proposal, wait: boolean): Promise<void> {
@@ -80,7 +88,7 @@ export async function finish(context: Context, started: Proposal, wait: boolean)
     if (context.signal.aborted) output.note(`it goes on: greco proposal watch ${id}`);
     throw error;
   }
-  showFollowed(context, ended);
+  showOutcome(context, ended);
   if (!hasCommitted(ended)) context.exit(EXIT.failed);
   else if (isArmed(ended)) output.note(`it is taken back by itself unless confirmed: greco confirm ${id}`);
 }

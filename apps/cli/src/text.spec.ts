@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fit, oneLine, padEnd, padStart, printable, widthOf } from "./text.ts";
+import { fit, oneLine, padEnd, padStart, printable, widthOf, wrap } from "./text.ts";
 
 describe("what others wrote", () => {
   it("cannot steer the terminal", () => {
@@ -28,4 +28,10 @@ describe("width", () => {
     expect(fit("日本語", 4)).toBe("日…");
     expect(fit("abcd", 4)).toBe("abcd");
   });
+});
+
+it("breaks lines between words, further lines under the first", () => {
+  expect(wrap("  one two three four", 11)).toEqual(["  one two", "  three", "  four"]);
+  expect(wrap("a-word-that-is-too-long b", 5)).toEqual(["a-word-that-is-too-long", "b"]);
+  expect(wrap("", 5)).toEqual([""]);
 });

@@ -46,3 +46,18 @@ export const padEnd = (text: string, width: number): string =>
 
 export const padStart = (text: string, width: number): string =>
   " ".repeat(Math.max(0, width - widthOf(text))) + text;
+
+/** Broken between words into lines of at most `width` columns; further lines begin as the first one does. */
+export function wrap(text: string, width: number): string[] {
+  const indent = /^ */.exec(text)?.[0] ?? "";
+  const lines: string[] = [];
+  let line = indent;
+  for (const word of text.trim().split(" ")) {
+    const longer = line.trim() === "" ? `${indent}${word}` : `${line} ${word}`;
+    if (line.trim() !== "" && widthOf(longer) > width) {
+      lines.push(line);
+      line = `${indent}${word}`;
+    } else line = longer;
+  }
+  return [...lines, line];
+}

@@ -5,7 +5,7 @@ import { follow } from "../follow.ts";
 import { getDraft } from "../drafts.ts";
 import { PAGE_SIZE, pages, parseInteger } from "../names.ts";
 import { isSettled, phaseText } from "../proposal-view.ts";
-import { finish, proposalJson, showFollowed, showProposal } from "../proposals.ts";
+import { finish, proposalJson, showOutcome, showProposal } from "../proposals.ts";
 import { shortName } from "../short-name.ts";
 import { parseDuration, timeText, toDuration } from "../times.ts";
 
@@ -123,7 +123,7 @@ function addProposalCommands(program: Command, { run }: Runner): void {
     .description("until it is settled: every conductor has released or taken back")
     .action(
       run<[string], unknown>(async (context, _options, name) => {
-        showFollowed(context, await follow(context, context.resource("proposals", name), isSettled));
+        showOutcome(context, await follow(context, context.resource("proposals", name), isSettled));
       }),
     );
   proposal

@@ -109,7 +109,7 @@ function show(context: Context, { newest, streams, lanes, crossings }: Status): 
       { title: "lane", value: (each) => each.lane },
       { title: "state", value: (each) => enumName(LaneStatus_StateSchema, each.state) },
       { title: "epoch", value: (each) => String(each.epoch), right: true },
-      { title: "since", value: (each) => String(each.markers.at(-1)?.seq ?? ""), right: true },
+      { title: "since seq", value: (each) => String(each.markers.at(-1)?.seq ?? ""), right: true },
       { title: "entries", value: (each) => String(each.tailSeq), right: true },
       { title: "read by", value: readersText, prose: true },
     ],
