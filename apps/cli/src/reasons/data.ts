@@ -69,6 +69,10 @@ export const DATA_REASONS = {
     means: "this producer's last message is too far back in its lane to be found",
     next: "go on under a new producer id",
   },
+  PRODUCER_MOVES: {
+    means: "the same producer publishes at another ingress at the same time",
+    next: "publish again when that has ended; one producer id is for one program at a time",
+  },
   PRODUCER_LANE_UNKNOWN: {
     means: "the lane of the producer's last acknowledgement does not exist",
     next: "name the lane and number of its last acknowledgement, or neither",

@@ -87,10 +87,6 @@ export const MODEL_REASONS = {
     means: "who wrote or edited a draft cannot be the second person who approves it",
     next: "ask another releaser",
   },
-  TOO_MANY_EDITORS: {
-    means: "more people have edited the draft than are remembered; whoever edits it may not approve it",
-    next: "make a draft of your own: greco draft apply NAME -f DIR",
-  },
   FREEZE_OVERTAKEN: {
     means: "the draft, its approvals, the kinds or the newest version changed while it was frozen",
     next: "look at the draft again and repeat the call",
