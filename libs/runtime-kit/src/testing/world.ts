@@ -51,7 +51,7 @@ export class World {
     this.stores = stores;
     this.model = new SmallModel(stores);
     this.#signal = this.#stop.signal;
-    this.log = logTo(this.logged);
+    this.log = directLog(this.logged);
   }
 
   get signal(): AbortSignal {
@@ -112,7 +112,8 @@ export class World {
   }
 }
 
-function logTo(lines: string[]): Log {
+/** A log that keeps its lines. */
+export function directLog(lines: string[]): Log {
   const write =
     (level: string) =>
     (event: string, fields?: Readonly<Record<string, unknown>>): void => {
