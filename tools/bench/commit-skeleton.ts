@@ -116,7 +116,7 @@ export async function openSkeleton(durable: readonly Durable[], signal: AbortSig
     {
       make: unary(async () => {
         await call(toRegistry, "freeze");
-        propose().catch((error: unknown) => stack.defer(() => Promise.reject(error as Error)));
+        propose().catch((error: unknown) => stack.defer(() => Promise.reject(error)));
         return ANSWER;
       }),
       answer: unary(async () => {
