@@ -53,12 +53,14 @@ export class HoldError extends Error {
   }
 }
 
-/** Duties remembered: epochs that units of all lanes ask for at about the same time. */
-const DUTIES_KEPT = 256;
+/** Duties remembered: epochs that units of all lanes ask for at about the same time. Each may hold tables of 1 MiB. */
+const DUTIES_KEPT = 64;
 
 export class QueryCatalog {
   readonly #options: CatalogOptions;
   readonly #duties = new Map<string, Promise<DutyAt>>();
+  /** Those that somebody still holds: an epoch that changes nothing for a query costs no second copy of its tables. */
+  readonly #programs = new Map<string, WeakRef<Program>>();
   readonly #ranges = new Map<EntityIdentity, readonly ReadRange[]>();
   readonly #unresolved = new Set<EntityIdentity>();
   #floor = 0;
@@ -183,10 +185,15 @@ export class QueryCatalog {
     const bindings = programAt(index, epoch, query, names);
     if (bindings === undefined || "missing" in bindings)
       throw new HoldError("TABLE_MISSING", `${query} uses ${bindings?.missing}, unknown at epoch ${epoch}`);
+    const id = hashOf(bindings.hashes);
+    const known = this.#programs.get(id)?.deref();
+    if (known !== undefined) return known;
     const tables: Record<string, string> = {};
     for (const [name, table] of Object.entries(bindings.tables)) tables[name] = await this.#content(table);
-    const content = await this.#content(bindings.query);
-    return { id: hashOf(bindings.hashes), query: content, tables };
+    const program = { id, query: await this.#content(bindings.query), tables };
+    for (const [each, held] of this.#programs) if (held.deref() === undefined) this.#programs.delete(each);
+    this.#programs.set(id, new WeakRef(program));
+    return program;
   }
 
   #content(binding: BindingRef): Promise<string> {

@@ -47,3 +47,16 @@ it("forgets who does not wait any more", () => {
   expect(woken).toEqual([]);
   expect(places.hasPlace(Q)).toBe(true);
 });
+
+it("passes a place on that is not taken, so that none waits beside a free one", () => {
+  const places = new CallPlaces(1);
+  const woken: string[] = [];
+  places.take(Q);
+  places.wait(Q, () => {
+    woken.push("needs nothing");
+    places.pass(Q);
+  });
+  places.wait(Q, () => woken.push("needs it"));
+  places.leave(Q);
+  expect(woken).toEqual(["needs nothing", "needs it"]);
+});

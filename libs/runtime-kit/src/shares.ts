@@ -48,15 +48,17 @@ export class CallPlaces {
     this.#of(query).taken += 1;
   }
   leave(query: EntityIdentity): void {
+    this.#of(query).taken -= 1;
+    this.pass(query);
+  }
+  /** Wakes who has waited longest, if there is a place. Who was woken passes it on once it has taken what it needs. */
+  pass(query: EntityIdentity): void {
     const places = this.#of(query);
-    places.taken -= 1;
     const [next] = places.waiting;
-    if (next === undefined) {
-      if (places.taken === 0) this.#queries.delete(query);
-      return;
-    }
-    places.waiting.delete(next);
-    next();
+    if (next !== undefined && places.taken < this.#max) {
+      places.waiting.delete(next);
+      next();
+    } else if (next === undefined && places.taken === 0) this.#queries.delete(query);
   }
   /** Calls `wake` once, in turn with the others who wait, when a place is left. */
   wait(query: EntityIdentity, wake: () => void): void {

@@ -116,7 +116,12 @@ class Simulation {
     const a = { from: "s", to: "t", v, tables: ["k"] };
     const b = { from: "t", to: "u", v };
     const c = { from: "t", to: this.#random.pick(["w", "u"]), v };
+    const before = this.#world.model.queryAt(this.#world.model.epoch, "c");
     const changes: Changes = this.#random.pick<Changes>([
+      // Removed, and another one of its name made later; from one stream to another and back.
+      { queries: { c: before === undefined ? c : null } },
+      { queries: { c: { ...c, from: "s" } } },
+      { queries: { b, c: { ...c, from: this.#random.pick(["s", "t"]) } } },
       { queries: { a } },
       { queries: { b } },
       { queries: { a, b } },

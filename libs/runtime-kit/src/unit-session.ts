@@ -60,6 +60,7 @@ export class UnitSession {
   #bytes = 0;
   #holding: string | undefined;
   #hostTrouble = 0;
+  #wasWoken = false;
   #written: { readonly seq: Seq; readonly holding: string | undefined } | undefined;
 
   constructor({ world, query, input, recovered }: SessionOptions) {
@@ -102,7 +103,10 @@ export class UnitSession {
         this.#preload(entry.epoch);
       }),
       budget.onRoom(() => this.#news.ring()),
-      () => places.forget(this.#query, this.#placeLeft),
+      () => {
+        places.forget(this.#query, this.#placeLeft);
+        this.#passPlace();
+      },
     ];
     try {
       this.#run(this.#begin(inner));
@@ -112,6 +116,7 @@ export class UnitSession {
       for (const each of forget) each();
       await Promise.all(this.#tasks);
       this.#account(0);
+      this.#world.counts.lettersDropped += this.machine.lettersDropped;
       for (const { id } of this.#programs.splice(0)) this.#world.pool.release(id);
     }
   }
@@ -159,7 +164,10 @@ export class UnitSession {
 
   // ---- steps and calls
 
-  readonly #placeLeft = (): void => this.#schedule();
+  readonly #placeLeft = (): void => {
+    this.#wasWoken = true;
+    this.#schedule();
+  };
 
   #schedule(): void {
     this.#due = true;
@@ -244,12 +252,21 @@ export class UnitSession {
   #call(): void {
     const { places } = this.#world;
     for (;;) {
-      if (!places.hasPlace(this.#query)) return places.wait(this.#query, this.#placeLeft);
+      if (!places.hasPlace(this.#query)) {
+        this.#wasWoken = false;
+        return places.wait(this.#query, this.#placeLeft);
+      }
       const call = this.machine.nextCall();
-      if (call === undefined) return;
+      if (call === undefined) return this.#passPlace();
       places.take(this.#query);
       this.#run(this.#invoke(call));
     }
+  }
+
+  /** What it was woken for, and does not need, is the next one's. */
+  #passPlace(): void {
+    if (this.#wasWoken) this.#world.places.pass(this.#query);
+    this.#wasWoken = false;
   }
 
   async #invoke(call: Call): Promise<void> {

@@ -115,10 +115,10 @@ function checkOrder(
 function readersEver(model: SmallModel, stream: EntityIdentity): readonly EntityIdentity[] {
   const { name } = parseEntityIdentity(stream);
   const readers = new Set<EntityIdentity>();
-  for (const graph of model.history)
+  for (const [at, graph] of model.history.entries())
     for (const entity of graph.values())
       if (entity.kind === "query" && (entity.spec as { from: string }).from === name)
-        readers.add(model.identity("query", entity.name));
+        readers.add(model.identity("query", entity.name, at));
   return [...readers];
 }
 
@@ -131,7 +131,8 @@ function programAt(
 ): string | undefined {
   const { name } = parseEntityIdentity(query);
   const spec = model.queryAt(at, name);
-  if (spec === undefined || spec.from !== parseEntityIdentity(stream).name) return undefined;
+  if (spec === undefined || model.identity("query", name, at) !== query) return undefined;
+  if (model.identity("stream", spec.from, at) !== stream) return undefined;
   const tables = [...(spec.tables ?? [])].toSorted().map((table) => {
     const content = JSON.parse(model.contentAt(at, "table", table)) as { v: number };
     return `+${table}.v${content.v}`;

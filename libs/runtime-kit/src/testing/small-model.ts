@@ -28,13 +28,18 @@ export type Changes = {
   readonly tables?: Readonly<Record<string, TableSpec | null>>;
 };
 
-type Entity = { readonly kind: string; readonly name: string; readonly spec: object };
+type Entity = {
+  readonly kind: string;
+  readonly name: string;
+  readonly spec: object;
+  /** The epoch that made it: part of its identity. */
+  readonly created: number;
+};
 type Graph = ReadonlyMap<EntityKey, Entity>;
 
 export class SmallModel {
   /** The entities at each epoch: what the checker evaluates by. */
   readonly history: Graph[] = [new Map()];
-  readonly #created = new Map<EntityKey, number>();
   readonly #stores: {
     readonly laneStore: LaneStore;
     readonly bindingStore: BindingStore;
@@ -49,9 +54,14 @@ export class SmallModel {
     return epoch(this.history.length - 1);
   }
 
-  identity(kind: string, name: string): EntityIdentity {
+  /** Of the entity that bears the name at an epoch, or bore it last. */
+  identity(kind: string, name: string, at = this.epoch as number): EntityIdentity {
     const key = entityKey(kind, name);
-    return entityIdentity(key, this.#created.get(key) ?? 0);
+    const bearer = this.history
+      .slice(0, at + 1)
+      .findLast((graph) => graph.has(key))
+      ?.get(key);
+    return entityIdentity(key, bearer?.created ?? 0);
   }
 
   queryAt(at: number, name: string): QuerySpec | undefined {
@@ -75,10 +85,10 @@ export class SmallModel {
     ] as const)
       for (const [name, spec] of Object.entries(specs ?? {})) {
         const key = entityKey(kind, name);
+        const created = before.get(key)?.created ?? at;
         if (spec === null) after.delete(key);
-        else after.set(key, { kind, name, spec });
-        if (!before.has(key)) this.#created.set(key, at);
-        changed.set(key, this.identity(kind, name));
+        else after.set(key, { kind, name, spec, created });
+        changed.set(key, entityIdentity(key, created));
       }
     const scope = scopeOf([before, after], new Set(changed.keys()));
     const candidate = candidateId(`c${at}`);
@@ -97,7 +107,10 @@ export class SmallModel {
           );
       }
     }
-    const identities = [...scope].map((name) => this.identity("stream", name));
+    const identities = [...scope].map((name) => {
+      const key = entityKey("stream", name);
+      return changed.get(key) ?? this.identity("stream", name);
+    });
     const entry: LedgerEntry = {
       model: MODEL,
       epoch: epoch(at),
