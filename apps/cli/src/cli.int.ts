@@ -376,12 +376,12 @@ describe("streams", () => {
 
     const taken = ok(await on(["stream", "subscribe", "invoices", "--from", "beginning", "--limit", "3"]));
     expect(taken.stderr).toBe("");
-    expect(lines(taken.stdout).map((line) => line.replace(/invoices\.\S+?:/, ""))).toEqual([
-      "── 1  epoch 1 from here on",
-      '2  epoch 1  {"id":"a","total":2}',
-      '3  epoch 1  {"id":"b","total":4}',
-      "── 4  epoch 2 from here on",
-      '5  epoch 2  {"id":"c","total":9}',
+    expect(lines(taken.stdout).map((line) => line.replace(/(invoices|orders)\.\S+?:/g, "$1:"))).toEqual([
+      "── invoices:1  epoch 1 from here on",
+      'invoices:2  epoch 1  {"id":"a","total":2}  ← orders:2',
+      'invoices:3  epoch 1  {"id":"b","total":4}  ← orders:3',
+      "── invoices:4  epoch 2 from here on",
+      'invoices:5  epoch 2  {"id":"c","total":9}  ← orders:5',
     ]);
     const subscribe = ["stream", "subscribe", "invoices", "--from", "epoch:2", "--bounded"];
     type Entry = {

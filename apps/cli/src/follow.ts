@@ -34,7 +34,7 @@ export function createProgress(output: Output): Progress {
       [head, ...voters].forEach((line, index) => {
         if (said.get(index) === line.text) return;
         said.set(index, line.text);
-        output.note(index === 0 ? line.text : `  ${SIGN[line.mark]} ${line.text}`);
+        output.note(`${index === 0 ? "" : "  "}${SIGN[line.mark]} ${line.text}`);
       });
     },
     interrupted(error) {

@@ -147,11 +147,11 @@ describe("progress", () => {
   it("is a line for each news where nobody looks", () => {
     expect(news()).toBe(
       [
-        "p  proposed",
+        "· p  proposed",
         "  ✓ streams  accepts, ready",
         "  · worker   reviews …",
         "the coordinator does not answer, still trying: away",
-        "p  marked as version 1",
+        "✓ p  marked as version 1",
         "  ✓ worker   accepts, ready",
         "",
       ].join("\n"),

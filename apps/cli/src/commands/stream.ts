@@ -158,7 +158,10 @@ function entryText(context: Context, entry: Entry): string {
     return `${output.paint("cyan", `── ${place}  epoch ${entry.epoch} from here on`)}\n`;
   if (entry.kind === Entry_Kind.END) return `${output.paint("dim", `── ${place}  the lane ends`)}\n`;
   const head = output.paint("dim", `${place}  epoch ${entry.epoch}`);
-  return `${head}  ${oneLine(JSON.stringify(payloadOf(entry)))}\n`;
+  const { position } = entry.source ?? {};
+  const from =
+    position === undefined ? "" : output.paint("dim", `  ← ${oneLine(`${position.lane}:${position.seq}`)}`);
+  return `${head}  ${oneLine(JSON.stringify(payloadOf(entry)))}${from}\n`;
 }
 
 async function subscribe(context: Context, flags: SubscribeFlags, name: string): Promise<void> {
