@@ -91,6 +91,12 @@ it("not confirmed in time, it is reverted by a forward epoch", async () => {
   const revert = await world.settled(reverted.confirmation?.revertProposal ?? "");
   expect(revert).toMatchObject({ committed: true, version: 3n, restoresVersion: 1n, actor: "coordinator" });
   expect(await entities(model)).toEqual(["x"]);
+  const { auditRecords } = await world
+    .as("vera")
+    .registry.listAuditRecords({ parent: `models/${model}` }, options);
+  expect(auditRecords.filter(({ outcome }) => outcome === "reverting")).toMatchObject([
+    { actor: "coordinator", resource: waiting.name, reason: "it was not confirmed in time" },
+  ]);
   expect(
     await errorOf(world.as("rhea").commit.confirmProposal({ name: waiting.name }, options)),
   ).toMatchObject({
@@ -108,6 +114,37 @@ it("a rollback to its base is its revert, sooner", async () => {
   expect(rejected).toMatchObject({ name: waiting.name, confirmation: { state: State.REVERTED } });
   expect(await world.settled(waiting.name)).toMatchObject({ confirmation: { state: State.REVERTED } });
   expect(await entities(model)).toEqual(["x"]);
+});
+
+it("a repeat of a request gets its first answer, also while the model waits; another one under its id is refused", async () => {
+  const { model } = await armed(600n);
+  const { commit } = world.as("rhea");
+  const parent = `models/${model}`;
+  const back = { model: parent, toVersion: 1n, reason: "it smells", requestId: "back" };
+  const rejected = await commit.rollback(back, options);
+  expect((await commit.rollback(back, options)).name).toBe(rejected.name);
+  await world.settled(rejected.name);
+  expect((await commit.rollback(back, options)).name).toBe(rejected.name);
+  const { draft, etag } = await world.draft("z", model);
+  const within = { confirmWithin: { seconds: 600n } };
+  const request = { draft, etag, reason: "z", requestId: "z", ...within };
+  const { name } = await commit.makeItSo(request, options);
+  await world.until(name, (proposal) => proposal.phase === Phase.MARKED);
+  expect((await commit.makeItSo(request, options)).name).toBe(name);
+  const others = [{ reason: "another" }, { confirmWithin: { seconds: 60n } }];
+  const refused = async (): Promise<void> => {
+    for (const other of others)
+      expect(await errorOf(commit.makeItSo({ ...request, ...other }, options))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        reason: "REQUEST_ID_REUSED",
+      });
+  };
+  await refused();
+  expect((await commit.rollback(back, options)).name).toBe(rejected.name);
+  await commit.confirmProposal({ name }, options);
+  await world.settled(name);
+  await refused();
+  expect((await commit.makeItSo(request, options)).name).toBe(name);
 });
 
 it("a revert that is vetoed is tried again until it is made; it cannot be withdrawn", async () => {

@@ -1,17 +1,17 @@
 /** Creates with a request_id: a repeat gets the first answer, another request under the same id is refused. */
-import { keys } from "@greco/control-kit";
-import { hashOf } from "@greco/domain/model";
+import { requestFingerprint, requestKey, type RequestRecord } from "@greco/control-kit";
 import type { Compare, Operation } from "@greco/ports";
 import { fault } from "@greco/service-kit";
 import type { Registry } from "./registry.ts";
 import { put, readRecord } from "./store/json.ts";
-import type { RequestRecord } from "./store/records.ts";
 
 export type Request = {
   readonly model: string;
   readonly requestId: string;
   /** Method and parameters, in whatever form: two requests are the same if this is. */
   readonly of: unknown;
+  /** Of the call behind this one, instead. */
+  readonly fingerprint?: string | undefined;
 };
 
 /** The name of what this request has made already. */
@@ -45,13 +45,6 @@ export function remembering(
   };
 }
 
-/** A request_id may hold any character; a key may not. */
-function keyOf({ model, requestId }: Request): string {
-  return keys.request(model, hashOf(requestId));
-}
+const keyOf = ({ model, requestId }: Request): string => requestKey(model, requestId);
 
-function fingerprintOf({ of }: Request): string {
-  return hashOf(
-    JSON.stringify(of, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
-  );
-}
+const fingerprintOf = ({ of, fingerprint }: Request): string => fingerprint ?? requestFingerprint(of);

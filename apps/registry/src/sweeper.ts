@@ -2,11 +2,11 @@
  * Takes away what nobody needs any more: freezes that died, the changes of discarded candidates, old request ids.
  * Any replica may do it at any time: each step compares what it saw, and touches one candidate's own keys.
  */
-import { keys } from "@greco/control-kit";
+import { keys, type RequestRecord } from "@greco/control-kit";
 import { CompactedError, type KeyValue, type Operation } from "@greco/ports";
 import type { Registry } from "./registry.ts";
 import { fromBytes, put, readRecord } from "./store/json.ts";
-import type { CandidateRecord, PendingRecord, RequestRecord } from "./store/records.ts";
+import type { CandidateRecord, PendingRecord } from "./store/records.ts";
 
 const ENTRIES_A_READ = 200;
 

@@ -9,6 +9,7 @@ import {
   outcomeOf,
   votersOf,
   type CommitEvent,
+  type Confirmation,
   type Effect,
   type Proposal,
 } from "@greco/domain/commit";
@@ -31,6 +32,8 @@ import type { Turn } from "./turn.ts";
 /** What a runner holds of its proposal. */
 export type Held = {
   state: Proposal;
+  /** What the record in the store says, as far as we know. */
+  written: Proposal;
   /** Of the record as this coordinator knows it; undefined: the registry has written it since. */
   revision: number | undefined;
   /** The turn under way. */
@@ -104,6 +107,7 @@ export class Effects {
       then: [
         { type: "put", key, value: encodeProposal(state).record } satisfies Operation,
         ...then,
+        ...this.#expired(held),
         ...noteOwed(state),
       ],
     };
@@ -170,6 +174,24 @@ export class Effects {
       },
       ...{ actor, reason },
     });
+  }
+
+  /** The timer's decision, which no call tells of. */
+  #expired({ state, written }: Held): readonly Operation[] {
+    const confirmation = confirmedBy(state);
+    if (confirmation?.state !== "reverting" || confirmedBy(written)?.state !== "armed") return [];
+    const { clock, ids } = this.#parts;
+    const { model, proposal } = state.facts;
+    const record = auditOperation(model, ids.next(), {
+      timeMs: clock.nowMs(),
+      actor: "coordinator",
+      method: "greco.commit.v1.CommitService/ConfirmProposal",
+      resource: proposalName(model, proposal),
+      reason: "it was not confirmed in time",
+      outcome: "reverting",
+      detail: { revert: confirmation.proposal },
+    });
+    return [record];
   }
 
   async #announce(
@@ -331,9 +353,11 @@ export class Effects {
 
 const REASON_MAX = 1_000;
 
-function confirmationOf(outcome: ReturnType<typeof outcomeOf>): unknown {
+function confirmationOf(outcome: ReturnType<typeof outcomeOf>): Confirmation | undefined {
   return outcome?.committed === true ? outcome.confirmation : undefined;
 }
+
+const confirmedBy = (state: Proposal): Confirmation | undefined => confirmationOf(outcomeOf(state));
 
 /** A reminder does it again; the state is as true as before. */
 async function retried(work: () => Promise<Performed>): Promise<Performed> {

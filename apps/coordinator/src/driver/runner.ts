@@ -60,8 +60,6 @@ export class Runner {
   readonly #signal: AbortSignal;
   readonly done: Promise<void>;
   #wake: (() => void) | undefined;
-  /** What the record in the store says, as far as we know. */
-  #written: Proposal;
   #dirtySinceMs: number | undefined;
   #tickedAtMs: number;
   #elapsedMs = 0;
@@ -75,8 +73,8 @@ export class Runner {
     this.id = stored.id;
     this.created = stored.created;
     this.#context = context;
-    this.#held = { state: stored.proposal, revision: stored.revision, turn: undefined, ahead: undefined };
-    this.#written = stored.proposal;
+    const { proposal, revision } = stored;
+    this.#held = { state: proposal, written: proposal, revision, turn: undefined, ahead: undefined };
     this.#tickedAtMs = nowMs;
     this.#remindAtMs = nowMs + context.parts.limits.remindMinMs;
     this.#signal = AbortSignal.any([signal, this.#ending.signal]);
@@ -202,7 +200,7 @@ export class Runner {
         return await this.#hear(event);
       }
       case "flush":
-        if (this.state === this.#written || !isShown(this.state)) return;
+        if (this.state === this.#held.written || !isShown(this.state)) return;
         return await this.#perform({ type: "persist", slot: "keep" }, []);
     }
   }
@@ -218,7 +216,7 @@ export class Runner {
     this.#held.state = stored.proposal;
     this.#held.revision = stored.revision;
     this.#held.turn = undefined;
-    this.#written = stored.proposal;
+    this.#held.written = stored.proposal;
     this.#dirtySinceMs = undefined;
     const { phase } = stored.proposal;
     this.#context.changed(this);
@@ -257,7 +255,7 @@ export class Runner {
       this.#held.state = state;
       if (state.phase !== before.phase) await this.#entered(state, before.phase);
       if (!(await this.#performAll(effects, events))) return;
-      if (state !== this.#written && isShown(state)) this.#dirtySinceMs ??= parts.clock.monotonicMs();
+      if (state !== this.#held.written && isShown(state)) this.#dirtySinceMs ??= parts.clock.monotonicMs();
       if (state.phase !== before.phase || event.type === "recovered") this.#context.changed(this);
     }
   }
@@ -308,7 +306,7 @@ export class Runner {
   }
 
   #noteWritten(): void {
-    this.#written = this.state;
+    this.#held.written = this.state;
     this.#dirtySinceMs = undefined;
   }
 

@@ -14,6 +14,7 @@ import { unchanged } from "../store/conductor-store.ts";
 import type { StoredProposal } from "../store/proposal-store.ts";
 import { readSlot, releaseSlot } from "../store/slot.ts";
 import { toProposal, type ProposalInit } from "../wire/proposal.ts";
+import { firstAnswer, remembering, type Asked } from "./first-answer.ts";
 import { existing, shown } from "./proposals.ts";
 
 export async function confirmProposal(
@@ -30,17 +31,27 @@ export async function confirmProposal(
   }
 }
 
-type Rejected = { readonly model: ModelId; readonly toVersion: Epoch; readonly reason: string };
+type Rejected = {
+  readonly model: ModelId;
+  readonly toVersion: Epoch;
+  readonly reason: string;
+  readonly request: Asked;
+};
 
-/** The revert that the timer would have begun; undefined: the model does not wait, or not to go there. */
+/**
+ * The revert that the timer would have begun, or what this request got before; undefined: the model does not
+ * wait, or not to go there.
+ */
 export async function rejectEarly(
   coordinator: Coordinator,
-  { model, toVersion, reason }: Rejected,
+  { model, toVersion, reason, request }: Rejected,
   context: CallContext,
 ): Promise<ProposalInit | undefined> {
   const { parts, proposals } = coordinator;
   const { signal } = context;
   for (;;) {
+    const first = await firstAnswer(coordinator, request, signal);
+    if (first !== undefined) return toProposal(shown(coordinator, first));
     const { record } = await readSlot(parts.store, model, signal);
     if (record?.armed !== true) return undefined;
     const stored = await proposals.read(model, record.proposal, signal);
@@ -53,6 +64,7 @@ export async function rejectEarly(
       { type: "rejected" },
       { outcome: "rejected", reason },
       context,
+      remembering(parts, request, stored.id),
     );
     if (rejected !== undefined) return toProposal(shown(coordinator, rejected));
   }
@@ -65,6 +77,7 @@ async function decide(
   event: CommitEvent,
   { outcome, reason }: { readonly outcome: string; readonly reason: string },
   { signal, caller, method }: CallContext,
+  also: ReturnType<typeof remembering> = { compare: [], then: [] },
 ): Promise<StoredProposal | undefined> {
   const { store, clock, ids, limits, failpoint } = parts;
   const { state, effects } = step(proposal, event, { limits, nowMs: clock.nowMs() });
@@ -78,11 +91,12 @@ async function decide(
   const key = keys.proposal(model, id);
   const { succeeded } = await store.transact(
     {
-      compare: [unchanged(key, revision), ...slot.compare],
+      compare: [unchanged(key, revision), ...slot.compare, ...also.compare],
       then: [
         { type: "put", key, value: encodeProposal(state).record },
         ...slot.then,
         ...noteOwed(state),
+        ...also.then,
         auditOperation(model, ids.next(), {
           timeMs: clock.nowMs(),
           actor: caller.subject,

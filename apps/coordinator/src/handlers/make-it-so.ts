@@ -11,6 +11,7 @@ import { readSlot } from "../store/slot.ts";
 import { toProposal, type ProposalInit } from "../wire/proposal.ts";
 import { toMs } from "../wire/time.ts";
 import { rejectEarly } from "./confirm.ts";
+import { asked, firstAnswer, type Asked } from "./first-answer.ts";
 import { shown } from "./proposals.ts";
 
 type Wanted = {
@@ -19,17 +20,21 @@ type Wanted = {
   readonly request: Pick<MakeItSoRequest, "reason" | "confirmWithin" | "requestId" | "validateOnly">;
 };
 
+/** A repeat of the whole request is the same one; with another reason, or another way back, it is not. */
+function askedBy({ caller }: CallContext, { model, origin, request }: Wanted): Asked {
+  const { reason, confirmWithin, requestId } = request;
+  return asked(model, requestId, ["make-it-so", caller.subject, origin, reason, toMs(confirmWithin) ?? 0]);
+}
+
 export async function makeItSo(
   coordinator: Coordinator,
   request: MakeItSoRequest,
   context: CallContext,
 ): Promise<ProposalInit> {
   const { model, id } = childOf(request.draft);
-  await refuseWhileArmed(coordinator, model, context.signal);
-  return await propose(
-    coordinator,
-    { model, origin: { kind: "draft", draft: id, etag: request.etag }, request },
-    context,
+  const wanted: Wanted = { model, origin: { kind: "draft", draft: id, etag: request.etag }, request };
+  return (
+    (await refuseWhileArmed(coordinator, wanted, context)) ?? (await propose(coordinator, wanted, context))
   );
 }
 
@@ -41,18 +46,29 @@ export async function rollback(
 ): Promise<ProposalInit> {
   const model = modelOf(request.model);
   const toVersion = epoch(Number(request.toVersion));
-  const reverted = request.validateOnly
-    ? undefined
-    : await rejectEarly(coordinator, { model, toVersion, reason: request.reason }, context);
+  const wanted: Wanted = { model, origin: { kind: "rollback", toVersion }, request };
+  const rejected = { model, toVersion, reason: request.reason, request: askedBy(context, wanted) };
+  const reverted = request.validateOnly ? undefined : await rejectEarly(coordinator, rejected, context);
   if (reverted !== undefined) return reverted;
-  await refuseWhileArmed(coordinator, model, context.signal);
-  return await propose(coordinator, { model, origin: { kind: "rollback", toVersion }, request }, context);
+  return (
+    (await refuseWhileArmed(coordinator, wanted, context)) ?? (await propose(coordinator, wanted, context))
+  );
 }
 
-async function refuseWhileArmed({ parts }: Coordinator, model: ModelId, signal: AbortSignal): Promise<void> {
-  const { record } = await readSlot(parts.store, model, signal);
+/** Defined: it is a repeat, and this its first answer; the commit that the model waits for may be its own. */
+async function refuseWhileArmed(
+  coordinator: Coordinator,
+  wanted: Wanted,
+  context: CallContext,
+): Promise<ProposalInit | undefined> {
+  const { model, request } = wanted;
+  const { record } = await readSlot(coordinator.parts.store, model, context.signal);
   const armed = record?.armed === true ? record.proposal : record?.reverts;
-  if (armed === undefined) return;
+  if (armed === undefined) return undefined;
+  const first = request.validateOnly
+    ? undefined
+    : await firstAnswer(coordinator, askedBy(context, wanted), context.signal);
+  if (first !== undefined) return toProposal(shown(coordinator, first));
   const name = proposalName(model, armed);
   const description =
     record?.armed === true
@@ -65,9 +81,11 @@ async function refuseWhileArmed({ parts }: Coordinator, model: ModelId, signal: 
 
 async function propose(
   coordinator: Coordinator,
-  { model, origin, request }: Wanted,
-  { signal, caller }: CallContext,
+  wanted: Wanted,
+  context: CallContext,
 ): Promise<ProposalInit> {
+  const { model, origin, request } = wanted;
+  const { signal, caller } = context;
   const { parts, proposals, driver } = coordinator;
   const { registry, clock, ids, limits, failpoint } = parts;
   const facts: ProposalFacts = {
@@ -91,6 +109,7 @@ async function propose(
         proposalRecord: encodeProposal(queued).record,
         proposalId: facts.proposal,
         requestId: request.requestId,
+        requestFingerprint: askedBy(context, wanted).fingerprint,
         validateOnly: request.validateOnly,
         ...{ actor: facts.actor, reason: facts.reason },
       },

@@ -30,6 +30,8 @@ export type Freeze = {
   readonly proposal: string;
   readonly proposalRecord: Uint8Array;
   readonly requestId: string;
+  /** Of the whole call that the request id is of; empty: what is frozen says it. */
+  readonly requestFingerprint: string;
   readonly validateOnly: boolean;
 };
 
@@ -47,6 +49,7 @@ export async function freeze(registry: Registry, wanted: Freeze, context: CallCo
     model,
     requestId: wanted.requestId,
     of: ["Freeze", wanted.source, wanted.actor],
+    fingerprint: wanted.requestFingerprint === "" ? undefined : wanted.requestFingerprint,
   };
   for (let attempt = 1; attempt <= limits.attemptsMax; attempt++) {
     const earlier = await madeBefore(registry, request, signal);

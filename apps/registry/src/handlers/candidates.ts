@@ -58,6 +58,7 @@ export function candidateHandlers(registry: Registry): CandidateHandlers {
           proposal: request.proposalId,
           proposalRecord: request.proposalRecord,
           requestId: request.requestId,
+          requestFingerprint: request.requestFingerprint,
           validateOnly: request.validateOnly,
         },
         context,

@@ -128,9 +128,6 @@ export type VersionRecord = {
 /** `role/{m}/{s}`; control-kit reads `role`. */
 export type RoleRecord = { readonly role: "viewer" | "editor" | "releaser" | "admin"; readonly etag: string };
 
-/** `request/{m}/{hash}`: what a create with this request_id made. */
-export type RequestRecord = { readonly fingerprint: string; readonly name: string; readonly timeMs: number };
-
 /** `pending/{m}/{c}`: candidates that are not promoted; what the sweeper and a change of a kind look at. */
 export type PendingRecord = { readonly sinceMs: number; readonly discarded: boolean };
 
