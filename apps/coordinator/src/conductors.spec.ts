@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { AbortCause, Phase } from "@greco/contracts/greco/commit/v1/commit";
 import { Conductor_State as State } from "@greco/contracts/greco/conductor/v1/conductor";
+import { PersonRole } from "@greco/contracts/greco/model/v1/model";
 import { acceptReady, bystander, claimsOf, veto, type Script } from "./testing/conductor.ts";
 import { errorOf, eventually, options, World } from "./testing/world.ts";
 
@@ -211,7 +212,7 @@ it("deregistered behind the decision: it is not waited for", async () => {
 it("lists them in pages, of one model or of all", async () => {
   const model = await newModel();
   for (const name of ["a", "b", "c"]) await world.conductor(name, {}, model);
-  const { conductors } = world.as("vera");
+  const { conductors } = world.as("ada");
   const request = { model: `models/${model}`, pageSize: 2 };
   const first = await conductors.listConductors(request, options);
   expect(first.conductors.map((each) => each.name)).toEqual(["conductors/a", "conductors/b"]);
@@ -224,6 +225,32 @@ it("lists them in pages, of one model or of all", async () => {
   expect(await errorOf(conductors.listConductors({ model: "models/.." }, options))).toMatchObject({
     code: "INVALID_ARGUMENT",
   });
+});
+
+it("I14: lists conductors of models in which the caller has a role, and of no other", async () => {
+  const [seen, hidden] = [await newModel(), await newModel()];
+  for (const model of [hidden, seen])
+    for (const name of ["a", "b", "c"]) await world.conductor(name, {}, model);
+  const roleBinding = { subject: "vic", role: PersonRole.VIEWER };
+  await world.as("ada").registry.setRoleBinding({ parent: `models/${seen}`, roleBinding }, options);
+  const { conductors } = world.as("vic");
+  const names: string[] = [];
+  let pageToken = "";
+  do {
+    const page = await conductors.listConductors({ pageSize: 2, pageToken }, options);
+    names.push(...page.conductors.map((each) => `${each.model}/${each.name}`));
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  expect(names).toEqual(["a", "b", "c"].map((name) => `models/${seen}/conductors/${name}`));
+  const one = await conductors.listConductors({ model: `models/${seen}` }, options);
+  expect(one.conductors).toHaveLength(3);
+  for (const model of [hidden, "none"])
+    expect(await errorOf(conductors.listConductors({ model: `models/${model}` }, options))).toMatchObject({
+      code: "PERMISSION_DENIED",
+      reason: "MISSING_ROLE",
+    });
+  const all = await world.as("conductor:a").conductors.listConductors({}, options);
+  expect(new Set(all.conductors.map((each) => each.model)).size).toBeGreaterThan(1);
 });
 
 it("I15: an unknown conductor or model is not found, and nothing is made", async () => {

@@ -1,10 +1,10 @@
 /** The proposals of one model on the driver: whose turn it is, reverts that end, conductors that want to join. */
 import { encodeProposal, outcomeOf, owed, type Proposal } from "@greco/domain/commit";
-import { keys } from "@greco/control-kit";
+import { auditOperation, keys } from "@greco/control-kit";
 import type { ConductorId } from "@greco/domain/model";
 import { pauseMs } from "../backoff.ts";
 import { fromBytes } from "../json.ts";
-import { modelName } from "../names.ts";
+import { conductorName, modelName } from "../names.ts";
 import {
   listConductors,
   putRegistrations,
@@ -13,6 +13,7 @@ import {
   without,
   type ConductorRecord,
 } from "../store/conductor-store.ts";
+import type { Operation } from "@greco/ports";
 import type { StoredProposal } from "../store/proposal-store.ts";
 import { readSlot } from "../store/slot.ts";
 import type { Announcer } from "./announcer.ts";
@@ -206,7 +207,8 @@ export class ModelDriver {
   }
 
   /** Nothing is committed and nobody prepares: there is no head to review. */
-  async #admitAtOnce({ conductor, kinds }: ConductorRecord): Promise<boolean> {
+  async #admitAtOnce(record: ConductorRecord): Promise<boolean> {
+    const { conductor, kinds } = record;
     const { store, log } = this.#context.parts;
     const head = await store.range({ key: keys.head(this.model) }, { limit: 1 }, this.#signal);
     const entry = head.entries[0];
@@ -231,12 +233,27 @@ export class ModelDriver {
             active: [...others.active, { conductor, kinds, sinceVersion: 0 }],
             joining: others.joining,
           }),
+          this.#admitted(record),
         ],
       },
       this.#signal,
     );
     if (succeeded) log.info("conductor.active", { model: this.model, conductor, sinceVersion: 0 });
     return succeeded;
+  }
+
+  /** Who votes is in the audit log, whoever made it so. */
+  #admitted({ conductor, kinds, incarnation }: ConductorRecord): Operation {
+    const { clock, ids } = this.#context.parts;
+    return auditOperation(this.model, ids.next(), {
+      timeMs: clock.nowMs(),
+      actor: "coordinator",
+      method: "greco.conductor.v1.ConductorService/RegisterConductor",
+      resource: conductorName(conductor),
+      reason: "nothing is committed yet: there is no head to review",
+      outcome: "active",
+      detail: { kinds, incarnation },
+    });
   }
 
   async #propose({ conductor }: ConductorRecord): Promise<void> {

@@ -11,6 +11,7 @@ import {
   decodeRegistrations,
   keys,
   noRegistrations,
+  roleOf,
   type Registrations,
 } from "@greco/control-kit";
 import { fault, type CallContext } from "@greco/service-kit";
@@ -25,6 +26,7 @@ import {
   readRegistrations,
   unchanged,
   without,
+  type ConductorRecord,
 } from "../store/conductor-store.ts";
 import { toConductor, type ConductorInit } from "../wire/conductor.ts";
 
@@ -43,27 +45,60 @@ export async function getConductor(
   return toConductor(record.value, registrations.value);
 }
 
+/** Of one model, or of all; of those that the caller may view (I14). */
 export async function listConductors(
   { parts }: Coordinator,
   request: ListConductorsRequest,
-  { signal }: CallContext,
+  context: CallContext,
 ): Promise<MessageInitShape<typeof ListConductorsResponseSchema>> {
   const { store, limits } = parts;
+  const { signal } = context;
   const model = optionalModelOf(request.model);
+  const mayView = viewing(parts, context);
+  if (model !== undefined && !(await mayView(model))) throw notAViewer(model, context);
   const prefix = model === undefined ? keys.allConductors() : keys.conductors(model);
   const { size, after } = pageOf(request, prefix, limits);
-  const { entries, more } = await store.range(
-    { prefix, ...(after === undefined ? {} : { after }) },
-    { limit: size },
-    signal,
-  );
-  const records = entries.map((entry) => decodeConductor(entry).value);
+  const records: ConductorRecord[] = [];
+  let last = after;
+  let more = true;
+  while (more && records.length < size) {
+    const range = { prefix, ...(last === undefined ? {} : { after: last }) };
+    const page = await store.range(range, { limit: size - records.length }, signal);
+    for (const entry of page.entries) {
+      const { value } = decodeConductor(entry);
+      if (await mayView(value.model)) records.push(value);
+    }
+    last = page.entries.at(-1)?.key ?? last;
+    more = page.more;
+  }
   const registrations = await registrationsOf(parts, new Set(records.map((each) => each.model)), signal);
-  const last = entries.at(-1);
   return {
     conductors: records.map((each) => toConductor(each, registrations.get(each.model) ?? noRegistrations)),
-    nextPageToken: more && last !== undefined ? tokenOf(prefix, last.key) : "",
+    nextPageToken: more && last !== undefined ? tokenOf(prefix, last) : "",
   };
+}
+
+/** Parts of Greco may view every model; a person, those in which he has a role. Asked once a model and call. */
+function viewing(
+  { store }: Coordinator["parts"],
+  { caller, signal }: CallContext,
+): (model: string) => Promise<boolean> {
+  const known = new Map<string, Promise<boolean>>();
+  return async (model) => {
+    if (caller.service !== undefined) return true;
+    const asked =
+      known.get(model) ?? roleOf(store, model, caller.subject, signal).then((role) => role !== undefined);
+    known.set(model, asked);
+    return await asked;
+  };
+}
+
+function notAViewer(model: string, { caller }: CallContext): Error {
+  return fault.denied(
+    "viewer",
+    `ListConductors needs the role viewer in ${modelName(model)}, and ${caller.subject} has no role there, if the model exists: an admin of ${modelName(model)} can grant it`,
+    { metadata: { subject: caller.subject, model: modelName(model), heldRole: "none" } },
+  );
 }
 
 async function registrationsOf(
