@@ -4,7 +4,10 @@
  *
  * G1. A message goes to an open lane of the stream's identity, of a writer whose lease is not lost.
  * G2. Lane i of a group that continues another names lane i of that one as its predecessor, so a key's messages, which
- *     stay in lane i, are read in their order.
+ *     stay in lane i, are read in their order. Where the number of lanes has changed, each names some lane of that
+ *     one: whoever reads a lane reads the whole group before it first.
+ * G3. A group that does not fit the stream's lanes and retention any more ends once the next one is open (R3); whoever
+ *     writes to it, with or without a producer's id, goes on in one that fits.
  */
 import type { StreamContent } from "@greco/domain/epoch";
 import type { LaneInfo } from "@greco/domain/lane";
@@ -46,6 +49,9 @@ export class StreamGoneError extends Error {
 export const isOpen = (group: LaneGroup): boolean =>
   !group.writer.lost.aborted && group.lanes.every((lane) => !lane.closed.aborted);
 
+const fits = (group: LaneGroup, { lanes, retentionMs }: GroupShape): boolean =>
+  group.lanes.length === lanes && group.retentionMs === retentionMs;
+
 const laneIds = (group: LaneGroup): LaneInfo["id"][] => group.lanes.map((lane) => lane.id);
 
 export class LaneGroups {
@@ -76,6 +82,11 @@ export class LaneGroups {
   /** The stream's binding has changed: the next publish looks whether its lanes still fit. */
   reconsider(): void {
     this.#reshape = true;
+  }
+
+  /** The stream's binding has changed, and nobody has looked yet whether its lanes still fit. */
+  get unsettled(): boolean {
+    return this.#reshape;
   }
 
   /** Where new messages go. `StreamGoneError`. */
@@ -111,25 +122,32 @@ export class LaneGroups {
 
   async #renew(): Promise<LaneGroup> {
     this.#reshape = false;
-    const before = this.#current;
-    const shape = await this.#options.shape();
-    const fits = before?.lanes.length === shape.lanes && before.retentionMs === shape.retentionMs;
-    if (before !== undefined && isOpen(before) && fits) return before;
+    try {
+      const shape = await this.#options.shape();
+      const before = this.#current;
+      const group = await this.#fitting(before, shape);
+      this.#current = group;
+      // G3: those too that producers write to.
+      for (const each of this.open()) if (each !== group && !fits(each, shape)) this.#end(each);
+      return group;
+    } catch (error) {
+      // Nothing is known of the new shape: the next publish looks again.
+      this.#reshape = true;
+      throw error;
+    }
+  }
+
+  /** `before`, if it is open and fits, else what continues it. */
+  async #fitting(before: LaneGroup | undefined, shape: GroupShape): Promise<LaneGroup> {
+    if (before !== undefined && isOpen(before) && fits(before, shape)) return before;
     // G2: of a lost writer's lanes nobody knows the end yet; what goes on without a producer's id does not wait for it.
-    const continues =
-      before !== undefined && !before.writer.lost.aborted && before.lanes.length === shape.lanes;
-    const group = continues
-      ? await this.#successor(before.id, laneIds(before))
-      : await this.#openGroup(shape, []);
-    this.#current = group;
-    if (before !== undefined && before !== group) this.#end(before);
-    return group;
+    if (before === undefined || before.writer.lost.aborted) return this.#openGroup(shape, []);
+    const next = await this.#successor(before.id, laneIds(before));
+    return fits(next, shape) ? next : this.#successor(next.id, laneIds(next));
   }
 
   async #continue(id: string, lanes: readonly LaneInfo["id"][]): Promise<LaneGroup> {
-    const { retentionMs } = await this.#options.shape();
-    const shape = { lanes: lanes.length, ...(retentionMs === undefined ? {} : { retentionMs }) };
-    const group = await this.#openGroup(shape, lanes);
+    const group = await this.#openGroup(await this.#options.shape(), lanes);
     this.#successors.set(id, group);
     for (const oldest of this.#successors.keys()) {
       if (this.#successors.size <= SUCCESSORS_MAX) break;
@@ -145,7 +163,8 @@ export class LaneGroups {
     const id = ids.next();
     const { retentionMs } = shape;
     const opening = Array.from({ length: shape.lanes }, (_, index) => {
-      const predecessor = predecessors[index];
+      // G2: with more lanes than before, several name the same one.
+      const predecessor = predecessors[index % Math.max(1, predecessors.length)];
       const request: OpenLaneRequest = {
         stream: this.stream,
         group: { id, index, size: shape.lanes },

@@ -10,6 +10,7 @@ export type IngressLimits = {
   readonly epochWaitMs: number;
   readonly producerWindow: number;
   readonly producerNumbers: number;
+  readonly producers: number;
   readonly producerScanRows: number;
   readonly responseEntries: number;
   readonly responseBytes: number;
@@ -30,7 +31,7 @@ export const INGRESS_LIMITS: IngressLimits = {
   housekeepingMs: 5_000,
   /** A burst is taken up by waiting; longer would only hide from the publisher that it is too fast. */
   fullWaitMs: 1_000,
-  /** Taken and not yet acknowledged, over all lanes. */
+  /** Of requests that are not answered yet, whatever they wait for: payloads, and something for the rest of each. */
   inflightBytes: 256 * 1024 * 1024,
   /** Batches of one stream of publishing that wait for their acknowledgements. */
   batchesUnderWay: 64,
@@ -38,8 +39,10 @@ export const INGRESS_LIMITS: IngressLimits = {
   epochWaitMs: 30_000,
   /** Numbers of one producer that are remembered: more than it can have under way. */
   producerWindow: 65_536,
-  /** Numbers remembered over all producers, some 100 bytes each. */
+  /** Numbers remembered over all producers: 85 to 150 bytes each, as their maps grow; 75 MB at most. */
   producerNumbers: 500_000,
+  /** Producers remembered, some 1 KB each beside their numbers: 50 MB. */
+  producers: 50_000,
   /** Rows of one lane read back to find a producer's numbers; one that has gone further back takes a new id. */
   producerScanRows: 500_000,
   /** A response of a subscription: small enough to flow, large enough to cost little an entry. */

@@ -92,6 +92,127 @@ describe("producers with an id", () => {
     ).toBe(1n);
   });
 
+  const lanesNow = () => world.laneStore.listLanes(MODEL, { stream: FLIGHTS, includeFinished: true }, never);
+
+  /** Another producer's move away rolls the group over. */
+  async function rolledOver(here: Client, there: Client): Promise<void> {
+    const other = (number: number, lastLane: string) => ({
+      stream: RESOURCE,
+      message: { ...flight("VIE", number), producerSeq: BigInt(number) },
+      producer: { id: "other", lastLane, lastSeq: 0n },
+    });
+    const { position } = await here.publish(other(100, ""), { signal: never });
+    await there.publish(other(101, position?.lane ?? ""), { signal: never });
+  }
+
+  it("R5: finds what stands in lanes that continue the named one", async () => {
+    const { client: here } = await world.ingress({ name: "here" });
+    const { client: there } = await world.ingress({ name: "there" });
+    const acknowledged = await publish(here, 1);
+    await rolledOver(here, there);
+    // Stored in the successor, and the producer has not seen the acknowledgement.
+    const unseen = await publish(here, 2, positionOf(acknowledged.position));
+    expect(unseen.position?.lane).not.toBe(acknowledged.position?.lane);
+    const moved = await publish(there, 2, positionOf(acknowledged.position));
+    expect(moved).toMatchObject({ duplicate: true, position: { lane: unseen.position?.lane } });
+    const next = await publish(there, 3, positionOf(acknowledged.position));
+    expect((await laneOf(next.position))?.predecessor).toBe(unseen.position?.lane);
+    expect(await numbers()).toEqual([1, 2, 3, 100, 101]);
+  });
+
+  it("R5: finds at an ingress that it comes back to what it has stored elsewhere meanwhile", async () => {
+    const { client: here } = await world.ingress({ name: "here" });
+    const { client: there } = await world.ingress({ name: "there" });
+    const acknowledged = positionOf((await publish(here, 1)).position);
+    const unseen = await publish(there, 2, acknowledged);
+    const back = await publish(here, 2, acknowledged);
+    expect(back).toMatchObject({ duplicate: true, position: { lane: unseen.position?.lane } });
+    const next = await publish(here, 3, acknowledged);
+    expect((await laneOf(next.position))?.predecessor).toBe(unseen.position?.lane);
+    // And once more, with what it has named before.
+    expect((await publish(there, 3, acknowledged)).duplicate).toBe(true);
+    expect(await numbers()).toEqual([1, 2, 3]);
+  });
+
+  it("R5: lets producers that stay where they are keep their lanes, though both come from the same one", async () => {
+    const { client: here } = await world.ingress({ name: "here" });
+    const { client: there } = await world.ingress({ name: "there" });
+    await publish(here, 1);
+    await rolledOver(here, there);
+    const message = (number: number) => ({ ...flight("VIE", number), producerSeq: BigInt(number) });
+    await publish(here, 2);
+    const before = (await lanesNow()).length;
+    for (let number = 3; number < 8; number += 1) {
+      await publish(here, number);
+      const other = { stream: RESOURCE, message: message(number + 100), producer: { id: "other" } };
+      await there.publish(other, { signal: never });
+    }
+    const lanes = await lanesNow();
+    expect(lanes).toHaveLength(before);
+    expect(lanes.filter(({ state }) => state.end === undefined).length).toBeGreaterThanOrEqual(4);
+  });
+
+  it("R5: stores once what was never acknowledged, where the producer had asked for its lane", async () => {
+    const { client: dying, kill } = await world.mortalIngress();
+    const told: string[] = [];
+    async function* requests() {
+      const producer = { id: "tower" };
+      yield { stream: RESOURCE, batchId: 1n, messages: [], producer };
+      yield {
+        stream: RESOURCE,
+        batchId: 2n,
+        messages: [{ ...flight("VIE", 1), producerSeq: 1n }],
+        producer,
+      };
+    }
+    for await (const { batchId, producerPosition } of dying.publishBatches(requests(), { signal: never }))
+      // The answer to the second one is lost.
+      if (batchId === 1n) told.push(producerPosition?.lane ?? "");
+    kill();
+    const { client } = await world.ingress();
+    const moved = await publish(client, 1, { lane: told[0] ?? "", seq: 0n });
+    expect(moved.duplicate).toBe(true);
+    expect((await publish(client, 2, { lane: told[0] ?? "", seq: 0n })).duplicate).toBe(false);
+    expect(await numbers()).toEqual([1, 2]);
+  });
+
+  it("R3: goes on in lanes of the new number and retention, behind the old ones", async () => {
+    const { client } = await world.ingress();
+    let last = positionOf((await publish(client, 1)).position);
+    const first = await lanesNow();
+    const open = async (size: number) => {
+      const lanes = (await lanesNow()).filter(({ state }) => state.end === undefined);
+      return lanes.length === size && lanes.every(({ info }) => info.group?.size === size)
+        ? lanes
+        : undefined;
+    };
+    let number = 1;
+    for (const lanes of [5, 1]) {
+      const content = { ...flightsContent, lanes, retentionMs: 60_000 };
+      const atLeastEpoch = BigInt(await world.commit([{ entity: FLIGHTS, content }]));
+      await client.publish({ stream: RESOURCE, message: flight("X", 1), atLeastEpoch }, { signal: never });
+      number += 1;
+      last = positionOf((await publish(client, number, last, `K${number}`)).position);
+      const opened = await eventually(() => open(lanes));
+      expect(opened.map(({ info }) => info.retentionMs)).toEqual(opened.map(() => 60_000));
+      expect((await laneOf(last))?.group?.size).toBe(lanes);
+      expect((await publish(client, number, last)).duplicate).toBe(true);
+      if (lanes === 5)
+        expect(new Set(opened.map(({ info }) => info.predecessor))).toEqual(
+          new Set(first.map(({ info }) => info.id)),
+        );
+    }
+  });
+
+  it("R3: ends a producer's lanes that do not fit any more, though nobody else publishes", async () => {
+    const { client } = await world.ingress();
+    let number = 1;
+    const next = async () => (await laneOf((await publish(client, number++)).position))?.group?.size;
+    expect(await next()).toBe(2);
+    await world.commit([{ entity: FLIGHTS, content: { ...flightsContent, lanes: 3 } }]);
+    await eventually(async () => ((await next()) === 3 ? true : undefined));
+  });
+
   it("R5: reads what a dead ingress has stored, once its lanes are sealed", async () => {
     const { client: dying, kill } = await world.mortalIngress();
     const acknowledged = await publish(dying, 1);

@@ -4,304 +4,197 @@
  *
  * P1. A number is stored at most once in a stream, also when its producer comes from another ingress, or when this one
  *     has lost its lanes: the lanes in which it may stand are closed (by their live writer, or sealed), read back, and
- *     only then does the producer go on, in lanes that continue them (per-key order holds through the move).
+ *     only then does the producer go on, in lanes that continue them (per-key order holds through the move). They are
+ *     the group of the lane that it names, those that this one continues, and those that continue it, whoever wrote
+ *     them. Lanes that appear while the producer's next ones open are found by a second look.
  * P2. What is remembered of a producer is a window of its numbers; one below it is refused, never stored a second time.
+ * P3. A producer whose own lanes were closed here, and that names no others, has most likely never left: another
+ *     ingress's live lanes are then read, and closed only where they hold something of it. Otherwise two producers that
+ *     stay where they are would close each other's lanes for ever.
+ * P4. Memory is bounded by producers and by their numbers. One that is forgotten and names a lane is looked up again.
+ *
+ * What is promised to a producer that moves: it names the lane of its last acknowledgement or, before the first one, the
+ * lane that a batch without messages was answered with. One that moves and names none (a unary first message of unknown
+ * outcome) is served at least once: nobody knows where to look. Nor is a request found that still runs at an ingress
+ * whose lane the producer, back at the one before, does not name: whoever asks there first for the lane can name it.
  */
-import type { Entry, LaneId, Seq } from "@greco/domain/lane";
-import { laneId, seq } from "@greco/domain/lane";
-import type { EntityIdentity, Epoch } from "@greco/domain/model";
-import { parseEntityIdentity } from "@greco/domain/model";
-import type { LaneRecord } from "@greco/ports";
-import { wakeTopics } from "@greco/ports";
+import type { EntityIdentity } from "@greco/domain/model";
+import { laneId } from "@greco/domain/lane";
 import { fault } from "@greco/service-kit";
 import type { LaneGroup, LaneGroups } from "./lane-groups.ts";
 import { isOpen } from "./lane-groups.ts";
 import type { ModelHost } from "./model-host.ts";
+import type { ProducerClaim } from "./producer.ts";
+import { Producer } from "./producer.ts";
+import type { Origin, Search } from "./producer-lanes.ts";
+import { ProducerLanes } from "./producer-lanes.ts";
 import { untilAborted } from "./waiting.ts";
 
-export type Place = { readonly lane: LaneId; readonly seq: Seq; readonly epoch: Epoch };
-
-export type ProducerClaim = { readonly id: string; readonly lastLane: string; readonly lastSeq: number };
-
-/** The lanes of one group, wherever they were written. */
-type Origin = { readonly id: string; readonly lanes: readonly LaneRecord[] };
-
-const PAGE = 500;
+/** Two are the rule. More: its requests at another ingress open lanes as quickly as they are closed. */
+const LOOKS_MAX = 8;
 /** How often what is remembered is counted. */
 const CALLS_A_LOOK = 1_000;
 
-/** One producer in one stream. */
-export class Producer {
-  readonly id: string;
-  /** Where a number stands, or will stand. */
-  readonly numbers = new Map<number, Place | Promise<Place>>();
-  readonly #window: number;
-  /** Groups whose rows are all accounted for in `numbers`: ours while open, others once closed and read. */
-  readonly #accounted = new Set<string>();
-  /** Lanes named as the last one whose group was accounted for. */
-  readonly lastLanes = new Set<string>();
-  #highest = 0;
-  group: LaneGroup | undefined;
-  /** Changes of the group one after the other. */
-  turn: Promise<unknown> = Promise.resolve();
-
-  constructor(id: string, window: number) {
-    this.id = id;
-    this.#window = window;
-  }
-
-  /** P2: below it nothing is known any more. */
-  get floor(): number {
-    return this.#highest - this.#window;
-  }
-  get highest(): number {
-    return this.#highest;
-  }
-  get busy(): boolean {
-    for (const place of this.numbers.values()) if (place instanceof Promise) return true;
-    return false;
-  }
-
-  accounted(group: string): boolean {
-    return this.#accounted.has(group);
-  }
-
-  writesTo(group: LaneGroup): void {
-    this.group = group;
-    this.#accounted.add(group.id);
-  }
-
-  read(origin: string, found: ReadonlyMap<number, Place>): void {
-    for (const [number, place] of found) this.put(number, place);
-    this.#accounted.add(origin);
-  }
-
-  put(number: number, place: Place | Promise<Place>): void {
-    this.numbers.set(number, place);
-    this.#highest = Math.max(this.#highest, number);
-    for (const [oldest, standing] of this.numbers) {
-      if (oldest > this.floor || standing instanceof Promise) return;
-      this.numbers.delete(oldest);
-    }
-  }
-
-  /** It was not stored, or nobody knows: the next attempt looks again. */
-  forget(number: number): void {
-    this.numbers.delete(number);
-  }
-}
-
 export class Producers {
   readonly #host: ModelHost;
+  readonly #lanes: ProducerLanes;
   /** By stream and id, the least recently used first. */
   readonly #known = new Map<string, Producer>();
+  /** Groups of ours that forgotten producers have written to. */
+  #forgottenIn = new Set<string>();
   #calls = 0;
 
   constructor(host: ModelHost) {
     this.#host = host;
+    this.#lanes = new ProducerLanes(host);
   }
 
-  /**
-   * The producer, with everything known that it may have stored, and an open group to write to. Waits for lanes
-   * elsewhere to close, up to four leases where their writer is dead.
-   */
-  async ready(
-    groups: LaneGroups,
-    claim: ProducerClaim,
-    signal: AbortSignal,
-  ): Promise<{ readonly producer: Producer; readonly group: LaneGroup }> {
-    const producer = this.#producer(groups.stream, claim.id);
-    const group = this.#settledGroup(groups, producer, claim);
-    if (group !== undefined) return { producer, group };
-    // P1: one move at a time; who gives up waiting does not stop it for the others.
-    const turn = producer.turn.then(() => this.#move(groups, producer, claim));
-    producer.turn = turn.catch(() => undefined);
-    return { producer, group: await untilAborted(turn, signal) };
+  get size(): number {
+    return this.#known.size;
   }
 
-  #producer(stream: EntityIdentity, id: string): Producer {
+  /** P4: remembered as long as it is held, and afterwards if there is anything to remember. */
+  hold(stream: EntityIdentity, id: string): { readonly producer: Producer } & Disposable {
     const key = `${stream} ${id}`;
     const producer = this.#known.get(key) ?? new Producer(id, this.#host.context.limits.producerWindow);
     this.#known.delete(key);
     this.#known.set(key, producer);
+    producer.uses += 1;
     this.#calls += 1;
-    if (this.#calls % CALLS_A_LOOK === 0) this.#evict(producer);
-    return producer;
+    if (this.#known.size > this.#host.context.limits.producers || this.#calls % CALLS_A_LOOK === 0)
+      this.#evict();
+    return { producer, [Symbol.dispose]: () => this.#release(key, producer) };
   }
 
-  #evict(used: Producer): void {
+  #release(key: string, producer: Producer): void {
+    producer.uses -= 1;
+    if (producer.uses > 0 || producer.told || producer.numbers.size > 0) return;
+    // Nothing of it was stored.
+    if (this.#known.get(key) === producer) this.#known.delete(key);
+  }
+
+  /**
+   * With everything known that the producer may have stored: an open group to write to. Waits for lanes elsewhere to
+   * close, up to four leases where their writer is dead.
+   */
+  async ready(
+    groups: LaneGroups,
+    producer: Producer,
+    claim: ProducerClaim,
+    signal: AbortSignal,
+  ): Promise<LaneGroup> {
+    const group = this.#settledGroup(groups, producer, claim);
+    if (group !== undefined) return group;
+    // P1: one move at a time; who gives up waiting does not stop it for the others.
+    const { [Symbol.dispose]: release } = this.hold(groups.stream, producer.id);
+    const turn = producer.turn.then(() => this.#move(groups, producer, claim)).finally(release);
+    producer.turn = turn.catch(() => undefined);
+    return untilAborted(turn, signal);
+  }
+
+  #evict(): void {
+    const { producerNumbers, producers } = this.#host.context.limits;
     let numbers = 0;
     for (const { numbers: each } of this.#known.values()) numbers += each.size;
     for (const [key, producer] of this.#known) {
-      if (numbers <= this.#host.context.limits.producerNumbers) return;
-      if (producer === used || producer.busy) continue;
+      if (numbers <= producerNumbers && this.#known.size <= producers) return;
+      if (producer.uses > 0 || producer.busy) continue;
       this.#known.delete(key);
       numbers -= producer.numbers.size;
+      for (const [id, own] of producer.groups) if (own !== undefined) this.#forgottenIn.add(id);
     }
+    const open = new Set(this.#host.allGroups().flatMap((groups) => groups.open().map(({ id }) => id)));
+    this.#forgottenIn = new Set([...this.#forgottenIn].filter((id) => open.has(id)));
   }
 
   /** Its group, if nothing has to be looked up. */
   #settledGroup(groups: LaneGroups, producer: Producer, claim: ProducerClaim): LaneGroup | undefined {
     const { group } = producer;
-    if (group === undefined || !isOpen(group)) return undefined;
+    // R3: lanes that no longer fit the stream end.
+    if (group === undefined || !isOpen(group) || groups.unsettled) return undefined;
     if (claim.lastLane === "") return group;
     const last = groups.find(claim.lastLane);
     if (last !== undefined && producer.accounted(last.id)) return group;
-    return producer.lastLanes.has(claim.lastLane) ? group : undefined;
+    return producer.hasNamed(claim.lastLane) ? group : undefined;
   }
 
+  /** P1: reads everything that the producer may have stored; opens lanes behind it; looks again. */
   async #move(groups: LaneGroups, producer: Producer, claim: ProducerClaim): Promise<LaneGroup> {
-    const signal = this.#host.signal;
-    if (claim.lastLane !== "" && !producer.lastLanes.has(claim.lastLane)) {
-      const origin = await this.#originOf(groups, laneId(claim.lastLane));
-      if (origin !== undefined && !producer.accounted(origin.id)) {
-        const own = groups.open().find(({ id }) => id === origin.id);
-        // Our own lanes need not close: whatever of them is under way for this producer is known here.
-        const closed = own === undefined ? await this.#close(origin) : origin.lanes;
-        producer.read(origin.id, await this.#readBack(producer, closed, claim));
-        const ids = origin.lanes.map(({ info }) => info.id);
-        producer.writesTo(own ?? (await groups.successor(origin.id, ids, signal)));
+    const { signal } = this.#host;
+    if (groups.unsettled) await groups.current(signal);
+    const settled = this.#settledGroup(groups, producer, claim);
+    if (settled !== undefined) return settled;
+    const fresh = claim.lastLane !== "" && !producer.hasNamed(claim.lastLane);
+    const origin = fresh ? await this.#lanes.originOf(groups, laneId(claim.lastLane)) : undefined;
+    const arrives = origin !== undefined && !producer.groups.has(origin.id);
+    const named = origin === undefined ? 0 : await this.#lanes.numberAt(claim);
+    let opened: { readonly group: LaneGroup; readonly behind: string } | undefined;
+    for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
+      const starts = new Set(producer.groups.keys());
+      if (origin !== undefined) starts.add(origin.id);
+      const reached = starts.size === 0 ? [] : await this.#lanes.reached(groups, starts);
+      for (const each of reached) {
+        const sure = each.id === origin?.id || producer.groups.has(each.id);
+        await this.#account(groups, producer, each, { before: sure, surely: sure || arrives }, named);
       }
-      producer.lastLanes.add(claim.lastLane);
-    }
-    const { group } = producer;
-    if (group !== undefined && !isOpen(group)) await this.#moveOn(groups, producer, group);
-    if (producer.group === undefined) producer.writesTo(await groups.current(signal));
-    return producer.group as LaneGroup;
-  }
-
-  /** Our own group has closed. Ended: all of it is known. Lost: what was under way may have been stored. */
-  async #moveOn(groups: LaneGroups, producer: Producer, group: LaneGroup): Promise<void> {
-    if (group.writer.lost.aborted) {
-      const records = await Promise.all(group.lanes.map(({ id }) => this.#lane(id)));
-      const origin = { id: group.id, lanes: records.filter((record) => record !== undefined) };
-      producer.read(group.id, await this.#readBack(producer, await this.#close(origin), undefined));
-    }
-    const ids = group.lanes.map(({ id }) => id);
-    producer.writesTo(await groups.successor(group.id, ids, this.#host.signal));
-  }
-
-  #lane(id: LaneId): Promise<LaneRecord | undefined> {
-    const { context, model, signal } = this.#host;
-    return context.laneStore.getLane(model, id, signal);
-  }
-
-  /** The group of a lane that the producer names; undefined: it belongs to an earlier stream of this name. */
-  async #originOf(groups: LaneGroups, lane: LaneId): Promise<Origin | undefined> {
-    const record = await this.#lane(lane);
-    const field = "producer.last_lane";
-    if (record === undefined) {
-      const description = `there is no lane ${lane}: it must be the lane of the producer's last acknowledgement`;
-      throw fault.invalid("PRODUCER_LANE_UNKNOWN", description, [{ field, description }]);
-    }
-    const { stream, writer, group, derived } = record.info;
-    if (stream !== groups.stream) {
-      if (parseEntityIdentity(stream).key === parseEntityIdentity(groups.stream).key) return undefined;
-      const description = `lane ${lane} is one of ${stream}, not of ${groups.stream}`;
-      throw fault.invalid("PRODUCER_LANE_OTHER_STREAM", description, [{ field, description }]);
-    }
-    if (derived !== undefined) {
-      const description = `lane ${lane} is written by a query, not by producers`;
-      throw fault.invalid("PRODUCER_LANE_DERIVED", description, [{ field, description }]);
-    }
-    if (group === undefined) return { id: lane, lanes: [record] };
-    const { context, model, signal } = this.#host;
-    const siblings = await context.laneStore.lanesOfWriter(model, writer, signal);
-    const lanes = siblings
-      .filter(({ info }) => info.group?.id === group.id)
-      .toSorted((a, b) => (a.info.group?.index ?? 0) - (b.info.group?.index ?? 0));
-    return { id: group.id, lanes };
-  }
-
-  /** R5: asks for the lanes' ends, and waits for them: from a live writer, or from whoever seals a dead one. */
-  async #close({ id, lanes }: Origin): Promise<readonly LaneRecord[]> {
-    const { context, model, signal } = this.#host;
-    const { laneStore, clock, log, limits, wake } = context;
-    for (const { info, state } of lanes)
-      if (state.end === undefined) await laneStore.requestClose(model, info.id, signal);
-    log.info("producer.moves", { model, group: id });
-    wake.notify(wakeTopics.lanes(model));
-    const ended: LaneRecord[] = [];
-    for (const { info } of lanes) {
-      for (;;) {
-        const record = await this.#lane(info.id);
-        if (record?.state.end !== undefined) {
-          ended.push(record);
-          break;
-        }
-        await clock.sleep(Math.min(limits.pollMs, limits.leaseMs / 10), signal);
+      const behind = behindOf(producer, reached, origin);
+      if (opened !== undefined && isOpen(opened.group) && opened.behind === (behind?.id ?? "")) {
+        if (fresh) producer.named(claim.lastLane);
+        producer.writesTo(opened.group);
+        return opened.group;
       }
+      opened = { group: await this.#behind(groups, behind), behind: behind?.id ?? "" };
     }
-    return ended;
+    const { retryAfterMs } = this.#host.context.limits;
+    throw fault.unavailable(
+      "PRODUCER_MOVES",
+      `producer ${producer.id} is published at another ingress at the same time: publish again when that has ended`,
+      { retryAfterMs },
+    );
   }
 
-  /** The producer's numbers in these lanes and, as far as its window reaches, in those that they continue. */
-  async #readBack(
+  #behind(groups: LaneGroups, origin: Origin | undefined): Promise<LaneGroup> | LaneGroup {
+    if (origin === undefined) return groups.current(this.#host.signal);
+    const own = groups.open().find(({ id }) => id === origin.id);
+    const lanes = origin.lanes.map(({ info }) => info.id);
+    return own ?? groups.successor(origin.id, lanes, this.#host.signal);
+  }
+
+  /** Until everything that the producer has stored in the group is known. */
+  async #account(
+    groups: LaneGroups,
     producer: Producer,
-    lanes: readonly LaneRecord[],
-    claim: ProducerClaim | undefined,
-  ): Promise<ReadonlyMap<number, Place>> {
-    const found = new Map<number, Place>();
-    const named = claim === undefined ? 0 : await this.#numberAt(claim);
-    const highest = { number: Math.max(producer.highest, named) };
-    for (const lane of lanes) {
-      for (let next: LaneRecord | undefined = lane; next !== undefined;) {
-        const whole: boolean = await this.#readLane(producer, next, found, highest);
-        const before: LaneId | undefined = next.info.predecessor;
-        next = whole && before !== undefined ? await this.#lane(before) : undefined;
-      }
+    group: Origin,
+    search: Search,
+    named: number,
+  ): Promise<void> {
+    if (producer.accounted(group.id)) return;
+    const own = groups.open().find(({ id }) => id === group.id);
+    if (own !== undefined) {
+      // Our own lanes need not close: whatever of them is under way for this producer is known here.
+      if (this.#forgottenIn.has(own.id))
+        producer.read(await this.#lanes.readBack(producer, group.lanes, search, named));
+      return producer.account(own.id, own);
     }
-    return found;
-  }
-
-  async #numberAt({ id, lastLane, lastSeq }: ProducerClaim): Promise<number> {
-    const { context, model, signal } = this.#host;
-    if (lastSeq === 0) return 0;
-    const [entry] = await context.laneStore.readBackwards(model, laneId(lastLane), seq(lastSeq), 1, signal);
-    const producer = entry?.kind === "data" && entry.seq === lastSeq ? entry.producer : undefined;
-    return producer?.id === id ? producer.seq : 0;
-  }
-
-  /**
-   * From the lane's end backwards. True: it was read to its first row, and what is needed may stand in its predecessor.
-   * Within a lane a producer's numbers are out of order by less than its window, so twice the window is enough.
-   */
-  async #readLane(
-    producer: Producer,
-    { info, state }: LaneRecord,
-    found: Map<number, Place>,
-    highest: { number: number },
-  ): Promise<boolean> {
-    const { context, model, signal } = this.#host;
-    const { producerScanRows, producerWindow } = context.limits;
-    let at: number = state.end ?? (await context.laneStore.tail(model, info.id, signal));
-    const from = at;
-    while (at >= state.firstRetained) {
-      if (from - at > producerScanRows)
-        throw fault.precondition(
-          "PRODUCER_TOO_FAR_BACK",
-          `producer ${producer.id} was not found in the last ${producerScanRows} entries of lane ${info.id}: ` +
-            `go on under a new producer id`,
-          [{ type: "PRODUCER_TOO_FAR_BACK", subject: producer.id, description: `lane ${info.id}` }],
-        );
-      const page: readonly Entry[] = await context.laneStore.readBackwards(
-        model,
-        info.id,
-        seq(at),
-        PAGE,
-        signal,
-      );
-      for (const entry of page) {
-        if (entry.kind !== "data" || entry.producer?.id !== producer.id) continue;
-        const { seq: number } = entry.producer;
-        if (number <= highest.number - 2 * producerWindow) return false;
-        highest.number = Math.max(highest.number, number);
-        found.set(number, { lane: info.id, seq: entry.seq, epoch: entry.epoch });
-      }
-      const last = page.at(-1);
-      if (last === undefined) break;
-      at = last.seq - 1;
+    if (!search.surely && group.lanes.some(({ state }) => state.end === undefined)) {
+      // P3
+      const found = await this.#lanes.readBack(producer, group.lanes, search, named);
+      if (found.size === 0) return;
     }
-    return true;
+    const closed = await this.#lanes.close(group);
+    producer.read(await this.#lanes.readBack(producer, closed, search, named));
+    producer.account(group.id, undefined);
   }
+}
+
+/** The group behind which the producer goes on: the one that has its highest number. */
+function behindOf(
+  producer: Producer,
+  reached: readonly Origin[],
+  origin: Origin | undefined,
+): Origin | undefined {
+  const last = producer.last()?.lane;
+  const holds = reached.find(({ lanes }) => lanes.some(({ info }) => info.id === last));
+  const own = reached.find(({ id }) => id === producer.group?.id);
+  return holds ?? origin ?? own ?? reached[0];
 }

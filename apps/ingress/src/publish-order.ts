@@ -1,6 +1,6 @@
 /** What is asked of the publisher, and what comes of it. */
 import type { Fault } from "@greco/service-kit";
-import type { Place, ProducerClaim } from "./producers.ts";
+import type { Place, ProducerClaim } from "./producer.ts";
 
 export type PublishMessage = {
   readonly payload: Uint8Array;

@@ -5,7 +5,8 @@
  *     gives it seq and epoch: between the check and the seq nothing can change (I6).
  * B2. An acknowledgement is given by R1 alone; it carries the epoch that the lane was current to.
  * B3. What is refused is not stored; what has an unknown outcome says so, and is stored once for a producer with an id.
- * B4. Nothing is queued without bound: windows of lanes, bytes over all, and a short wait for room.
+ * B4. Nothing is queued without bound: windows of lanes, a short wait for room, and the bytes of all requests that are
+ *     not answered yet, counted from their admission on, whatever they wait for.
  */
 import type { LaneId } from "@greco/domain/lane";
 import type { OpenLane } from "@greco/lane-kit";
@@ -17,7 +18,7 @@ import type { LaneGroup, LaneGroups } from "./lane-groups.ts";
 import { isOpen, StreamGoneError } from "./lane-groups.ts";
 import type { ModelHost } from "./model-host.ts";
 import type { IngressContext } from "./options.ts";
-import type { Place, Producer } from "./producers.ts";
+import type { Place, Producer } from "./producer.ts";
 import type { Outcome, PublishOrder } from "./publish-order.ts";
 import type { Hosts, StreamTarget } from "./stream-names.ts";
 import { bindingOf, checkAccess, findStream, isBuiltIn } from "./stream-names.ts";
@@ -48,6 +49,46 @@ export class Publisher {
     subject: string,
     signal: AbortSignal,
   ): Promise<readonly Promise<Outcome>[]> {
+    const bytes = sizeOf(order);
+    if (!this.#hasRoom(bytes)) return order.messages.map(() => Promise.resolve(this.#full()));
+    this.#inflightBytes += bytes;
+    let outcomes: readonly Promise<Outcome>[] = [];
+    try {
+      outcomes = await this.#admitted(order, subject, signal);
+    } finally {
+      void Promise.all(outcomes).then(() => (this.#inflightBytes -= bytes));
+    }
+    return outcomes;
+  }
+
+  /** R5: where the producer's next message would go; its lanes elsewhere are closed and read by then. */
+  async place(order: PublishOrder, subject: string, signal: AbortSignal): Promise<LaneId> {
+    const bytes = sizeOf(order);
+    if (!this.#hasRoom(bytes)) throw this.#full();
+    this.#inflightBytes += bytes;
+    try {
+      const target = await this.#target(order, subject, signal);
+      const groups = target.host.groups(target.stream);
+      using held = this.#hold(target, order);
+      const group = await this.#groupFor(target, groups, order, held?.producer, signal);
+      if (held !== undefined) held.producer.told = true;
+      const [lane] = group.lanes;
+      if (lane === undefined) throw fault.internal(new Error(`group ${group.id} has no lanes`));
+      return lane.id;
+    } finally {
+      this.#inflightBytes -= bytes;
+    }
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#inflightBytes === 0 || this.#inflightBytes + bytes <= this.#context.limits.inflightBytes;
+  }
+
+  async #admitted(
+    order: PublishOrder,
+    subject: string,
+    signal: AbortSignal,
+  ): Promise<readonly Promise<Outcome>[]> {
     const drafts = order.messages.map(drafted);
     try {
       const target = await this.#target(order, subject, signal);
@@ -59,16 +100,6 @@ export class Publisher {
     return drafts.map(({ outcome }) => outcome ?? Promise.resolve(fault.internal(new Error("not placed"))));
   }
 
-  /** R5: where the producer's next message would go; its lanes elsewhere are closed and read by then. */
-  async place(order: PublishOrder, subject: string, signal: AbortSignal): Promise<LaneId> {
-    const target = await this.#target(order, subject, signal);
-    const groups = target.host.groups(target.stream);
-    const { group } = await this.#groupFor(target, groups, order, signal);
-    const [lane] = group.lanes;
-    if (lane === undefined) throw fault.internal(new Error(`group ${group.id} has no lanes`));
-    return lane.id;
-  }
-
   async #target(order: PublishOrder, subject: string, signal: AbortSignal): Promise<StreamTarget> {
     const target = await findStream(this.#hosts, order.stream, signal);
     if (isBuiltIn(target.stream)) {
@@ -77,7 +108,6 @@ export class Publisher {
     }
     if (target.ref !== undefined)
       checkAccess(target, await bindingOf(target.host, target.ref, signal), subject, "publish");
-    if (this.#inflightBytes > this.#context.limits.inflightBytes) throw this.#full();
     return target;
   }
 
@@ -93,8 +123,10 @@ export class Publisher {
     const untilMs = clock.monotonicMs() + limits.fullWaitMs;
     this.#turn += 1;
     const turn = this.#turn;
+    using held = this.#hold(target, order);
+    const producer = held?.producer;
     for (;;) {
-      const { group, producer } = await this.#groupFor(target, groups, order, signal);
+      const group = await this.#groupFor(target, groups, order, producer, signal);
       if (order.atLeastEpoch > 0) await this.#reach(host, group, order.atLeastEpoch, signal);
       // B1: from here on nothing is awaited until every message has its seq.
       const patient = clock.monotonicMs() < untilMs;
@@ -104,15 +136,21 @@ export class Publisher {
     }
   }
 
+  /** P4: of a producer nothing is kept when the request leaves nothing behind. */
+  #hold({ host, stream }: StreamTarget, { producer }: PublishOrder) {
+    return producer === undefined ? undefined : host.producers.hold(stream, producer.id);
+  }
+
   async #groupFor(
     target: StreamTarget,
     groups: LaneGroups,
     { producer: claim }: PublishOrder,
+    producer: Producer | undefined,
     signal: AbortSignal,
-  ): Promise<{ readonly group: LaneGroup; readonly producer: Producer | undefined }> {
+  ): Promise<LaneGroup> {
     try {
-      if (claim === undefined) return { group: await groups.current(signal), producer: undefined };
-      return await target.host.producers.ready(groups, claim, signal);
+      if (claim === undefined || producer === undefined) return await groups.current(signal);
+      return await target.host.producers.ready(groups, producer, claim, signal);
     } catch (error) {
       if (!(error instanceof StreamGoneError)) throw error;
       // It was removed a moment ago; the fault says by which epoch. Made again, it is another stream: publish again.
@@ -244,11 +282,9 @@ export class Publisher {
     const entries = drafts.map(({ entry, message }) =>
       producer === undefined ? entry : { ...entry, producer: { id: producer.id, seq: message.producerSeq } },
     );
-    const bytes = bytesOf(entries);
-    this.#inflightBytes += bytes;
     // What the lane is current to now is true for ever.
     const currentEpoch = lane.current;
-    const appended = lane.append(entries, never).finally(() => (this.#inflightBytes -= bytes));
+    const appended = lane.append(entries, never);
     drafts.forEach((draft, index) => {
       const place = appended.then((all): Place => {
         const one = all[index];
@@ -309,6 +345,16 @@ export class Publisher {
   }
 }
 
+/** What a request costs beside its messages, and a message beside its payload and key, roughly. */
+const REQUEST_BYTES = 2_048;
+const MESSAGE_BYTES = 512;
+
+function sizeOf({ messages }: PublishOrder): number {
+  let bytes = REQUEST_BYTES;
+  for (const { payload, key } of messages) bytes += payload.length + key.length + MESSAGE_BYTES;
+  return bytes;
+}
+
 function fits(lane: OpenLane, drafts: readonly Draft[]): boolean {
   return drafts.length === 0 || lane.hasRoom(drafts.length, bytesOf(drafts.map(({ entry }) => entry)));
 }
@@ -322,7 +368,9 @@ function outcomeOf(error: unknown, signal: AbortSignal): Fault {
   return fault.unknown(
     "OUTCOME_UNKNOWN",
     "the ingress lost its lane before the message was acknowledged: publish it again; " +
-      "with a producer id and number it is stored once, without it may be stored twice",
+      "a producer with an id and number that publishes it here, or elsewhere names the lane of its last " +
+      "acknowledgement (before the first one: of the answer to a batch without messages) has it stored once; " +
+      "without an id, or moving and naming no lane, it may be stored twice",
     { cause: error },
   );
 }
