@@ -40,6 +40,8 @@ export class ModelHost implements AsyncDisposable {
   #tasks: readonly Promise<void>[] = [];
   readonly #ending = new Set<Promise<void>>();
   #disposing: Promise<void> | undefined;
+  /** It ends gracefully: what fails by that is no news. */
+  #leaving = false;
 
   /** Use `openModelHost`. */
   constructor(
@@ -132,7 +134,7 @@ export class ModelHost implements AsyncDisposable {
   async #keepWriter(): Promise<void> {
     const { clock, ids, log, name, limits, failpoint } = this.context;
     let backoff = new Backoff(clock, ids);
-    while (!this.signal.aborted) {
+    while (!this.#leaving) {
       try {
         const writer = await openLaneWriter(
           {
@@ -158,7 +160,7 @@ export class ModelHost implements AsyncDisposable {
         this.#ending.add(ending);
         void ending.finally(() => this.#ending.delete(ending));
       } catch (error) {
-        if (this.signal.aborted) return;
+        if (this.#leaving) return;
         log.warn("writer.unopened", { model: this.model, error });
         await backoff.wait(this.signal).catch(() => undefined);
       }
@@ -170,7 +172,7 @@ export class ModelHost implements AsyncDisposable {
     const { clock, ids, log } = this.context;
     const groups = this.groups(EPOCHS_STREAM);
     let backoff = new Backoff(clock, ids);
-    while (!this.signal.aborted) {
+    while (!this.#leaving) {
       try {
         await this.ledger.waitFor(epoch(1), this.signal);
         const group = await groups.current(this.signal);
@@ -178,7 +180,7 @@ export class ModelHost implements AsyncDisposable {
         const [lane] = group.lanes;
         if (lane !== undefined && isOpen(group)) await untilAborted(aborted(lane.closed), this.signal);
       } catch (error) {
-        if (this.signal.aborted) return;
+        if (this.#leaving) return;
         log.warn("epochs.unopened", { model: this.model, error });
         await backoff.wait(this.signal).catch(() => undefined);
       }
@@ -186,6 +188,7 @@ export class ModelHost implements AsyncDisposable {
   }
 
   async #dispose(): Promise<void> {
+    this.#leaving = true;
     this.#forget();
     // Gracefully first, so that its lanes have their ends and readers need not wait for a seal.
     await this.#writer?.[Symbol.asyncDispose]();
@@ -204,11 +207,18 @@ export async function openModelHost(
 ): Promise<ModelHost> {
   const options = { ...context, model, pollMs: context.limits.pollMs };
   await using opened = new AsyncDisposableStack();
-  const ledger = opened.use(await followLedger(options, signal));
-  const lanes = opened.use(await followLanes(options, signal));
+  // Followed until the host is disposed: a graceful end still needs them.
+  const life = new AbortController();
+  const stop = (): void => life.abort(signal.reason);
+  signal.throwIfAborted();
+  signal.addEventListener("abort", stop, { once: true });
+  opened.defer(() => signal.removeEventListener("abort", stop));
+  const ledger = opened.use(await followLedger(options, life.signal));
+  const lanes = opened.use(await followLanes(options, life.signal));
   const bindings = createBindingReader(options);
   const host = new ModelHost(context, model, { ledger, lanes, bindings });
   host.start();
+  signal.removeEventListener("abort", stop);
   opened.move();
   return host;
 }

@@ -1,6 +1,7 @@
 import { systemClock } from "@greco/service-kit";
 import type { EntityIdentity } from "@greco/domain/model";
 import { EPOCHS_STREAM } from "@greco/domain/model";
+import type { Log } from "@greco/ports";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { World } from "./testing/world.ts";
 import {
@@ -16,6 +17,7 @@ import {
   refusal,
   RESOURCE,
   rowsOf,
+  silentLog,
 } from "./testing/world.ts";
 
 const bytes = (text: string) => ({ payload: new TextEncoder().encode(text) });
@@ -258,6 +260,45 @@ describe("publishing", () => {
     stop.abort();
     expect(await Promise.all(pending)).toEqual(["not acknowledged", "not acknowledged"]);
     stuck = false;
+  });
+
+  it("R1: refuses what it has no room for, though it only waits for an epoch", async () => {
+    const { client } = await world.ingress({ inflightBytes: 20_000 });
+    const publish = (origin: string, signal: AbortSignal, atLeastEpoch = 0n) =>
+      client.publish({ stream: RESOURCE, message: flight(origin, 1), atLeastEpoch }, { signal });
+    const stop = new AbortController();
+    const waiting = [1, 2].map(() => publish("x".repeat(6_000), stop.signal, 9n).catch(() => "given up"));
+    const full = await eventually(async () => {
+      const error = await refusal(publish("x".repeat(6_000), never)).catch(() => undefined);
+      return error?.code === "RESOURCE_EXHAUSTED" ? error : undefined;
+    });
+    expect(full).toMatchObject({ reason: "INGRESS_FULL", retryAfterMs: 200 });
+    async function* batch() {
+      yield { stream: RESOURCE, batchId: 1n, messages: [flight("x".repeat(6_000), 1)] };
+    }
+    for await (const { results } of client.publishBatches(batch(), { signal: never }))
+      expect(results[0]?.outcome.value).toMatchObject({ reason: "INGRESS_FULL", retryAfterMs: 200n });
+    stop.abort();
+    expect(await Promise.all(waiting)).toEqual(["given up", "given up"]);
+    // What they had taken is free again.
+    await eventually(() => publish("x".repeat(6_000), never).catch(() => undefined));
+  });
+
+  it("says nothing of what its own stop breaks off", async () => {
+    const warnings: string[] = [];
+    const log: Log = { ...silentLog, warn: (event) => void warnings.push(event), child: () => log };
+    const { running, client } = await world.ingress({}, { log });
+    await client.publish({ stream: RESOURCE, message: flight("VIE", 1) }, { signal: never });
+    await running[Symbol.asyncDispose]();
+    const { running: idle } = await world.ingress({}, { log });
+    await idle[Symbol.asyncDispose]();
+    expect(warnings).toEqual([]);
+    for (const { state } of await world.laneStore.listLanes(
+      MODEL,
+      { stream: FLIGHTS, includeFinished: true },
+      never,
+    ))
+      expect(state.end).toBeDefined();
   });
 
   it("I9: goes on with nothing but its lanes: no control plane, no hints, no binding store", async () => {

@@ -1,7 +1,9 @@
 import type { SubscribeRequestSchema } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import { Entry_Kind } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { seq } from "@greco/domain/lane";
+import type { LaneInfo } from "@greco/domain/lane";
+import { laneId, seq, writerId } from "@greco/domain/lane";
+import { epoch } from "@greco/domain/model";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { World } from "./testing/world.ts";
 import {
@@ -101,6 +103,68 @@ describe("subscribing", () => {
     expect(later.what()).not.toContain("1");
     stop.abort();
     await Promise.allSettled([all.done, later.done]);
+  });
+
+  it("delivers nothing older than the epoch asked for, from lanes that appear later either", async () => {
+    const { client } = await world.ingress();
+    await publish(client, 1);
+    const stop = new AbortController();
+    const all = subscribe(client, {}, stop.signal);
+    const later = subscribe(client, { start: { case: "epoch", value: 2n } }, stop.signal);
+    await eventually(async () => (all.seen.length === 2 ? true : undefined));
+    const { client: otherClient } = await world.ingress({ name: "other" });
+    await publish(otherClient, 2);
+    await eventually(async () => (all.what().includes("2") ? true : undefined));
+    await world.commit([{ entity: FLIGHTS, content: { ...one, key: "delay" } }]);
+    for (const each of [client, otherClient]) {
+      const message = { stream: RESOURCE, message: flight("VIE", 3), atLeastEpoch: 2n };
+      await each.publish(message, { signal: never });
+    }
+    await eventually(async () => (later.seen.length === 4 ? true : undefined));
+    expect(later.what().toSorted()).toEqual(["3", "3", "E2", "E2"]);
+    stop.abort();
+    await Promise.allSettled([all.done, later.done]);
+  });
+
+  it("R5: delivers lanes behind all that were opened together with the one that they continue", async () => {
+    const info = (
+      id: string,
+      group: string,
+      index: number,
+      size: number,
+      predecessor?: string,
+    ): LaneInfo => ({
+      id: laneId(id),
+      model: MODEL,
+      stream: FLIGHTS,
+      writer: writerId("w"),
+      registeredAtMs: 0,
+      group: { id: group, index, size },
+      ...(predecessor === undefined ? {} : { predecessor: laneId(predecessor) }),
+    });
+    const lease = await world.laneStore.createLease(MODEL, writerId("w"), never);
+    expect(lease.state).toBe("held");
+    const lanes = [
+      info("z-first", "g1", 0, 2),
+      info("b-second", "g1", 1, 2),
+      info("a-third", "g2", 0, 1, "z-first"),
+    ];
+    for (const lane of lanes) {
+      await world.laneStore.registerLane(lane, never);
+      const marker = { kind: "marker" as const, seq: seq(1), epoch: epoch(1), appendedAtMs: 0 };
+      await world.laneStore.append(MODEL, [{ lane: lane.id, entries: [marker] }], never);
+    }
+    await world.laneStore.endLane(MODEL, laneId("z-first"), seq(1), never);
+    const { client } = await world.ingress({ leaseMs: 60_000 });
+    const stop = new AbortController();
+    const all = subscribe(client, {}, stop.signal);
+    await eventually(async () => (all.seen.length === 3 ? true : undefined));
+    await world.laneStore.endLane(MODEL, laneId("b-second"), seq(1), never);
+    await eventually(async () => (all.seen.length === 5 ? true : undefined));
+    expect(all.seen.at(-1)).toMatchObject({ lane: "a-third" });
+    expect(all.seen.slice(0, -1).map(({ lane }) => lane)).not.toContain("a-third");
+    stop.abort();
+    await Promise.allSettled([all.done]);
   });
 
   it("R5: delivers a lane that continues another behind it", async () => {

@@ -2,12 +2,13 @@
  * One subscription: every lane of a stream, each in its order, those that appear later and the successors of those that
  * end, markers and ends as such.
  *
- * S1. A lane that continues another is delivered after it (R5, §5 Order).
+ * S1. A lane that continues another is delivered after it and all that were opened with it (R5, §5 Order).
  * S2. What is delivered counts for ever (R2: `readLane`).
  * S3. A slow subscriber slows itself alone: its lanes are read only as fast as it takes their entries.
  * S4. What is below retention is an error that says so, never a gap (R3).
+ * S5. From an epoch on, no older one is delivered, from whichever lane.
  */
-import type { Entry, LaneId, Seq } from "@greco/domain/lane";
+import type { Entry, LaneId, LaneInfo, Seq } from "@greco/domain/lane";
 import { seq } from "@greco/domain/lane";
 import type { Epoch } from "@greco/domain/model";
 import { firstAtEpoch, readLane } from "@greco/lane-kit";
@@ -45,7 +46,7 @@ export class Subscription {
   readonly #stop = new AbortController();
   readonly #merge: Merge<Delivery>;
   /** Lanes that were begun or left out. */
-  readonly #known = new Set<LaneId>();
+  readonly #known = new Map<LaneId, LaneInfo>();
   readonly #delivered = new Set<LaneId>();
   readonly #waiting = new Map<LaneId, Plan>();
   readonly #reading = new Set<Promise<void>>();
@@ -88,7 +89,7 @@ export class Subscription {
     const { start, bounded } = this.#order;
     if (start.type === "positions") await this.#checkPositions(start.positions, records);
     for (const record of records) {
-      this.#known.add(record.info.id);
+      this.#known.set(record.info.id, record.info);
       const plan = await this.#plan(record, start);
       if (plan === undefined) this.#delivered.add(record.info.id);
       else this.#waiting.set(record.info.id, plan);
@@ -107,14 +108,17 @@ export class Subscription {
 
   /** After the lanes have changed: begins what is new, from its first entry. */
   #look(): void {
-    if (this.#order.bounded) return;
+    const { start, bounded } = this.#order;
+    if (bounded) return;
+    // S5
+    const since = start.type === "epoch" ? { epoch: start.epoch } : {};
     this.#looking = this.#looking.then(async () => {
       if (this.#stop.signal.aborted) return;
       try {
         for (const record of await this.#list()) {
           if (this.#known.has(record.info.id)) continue;
-          this.#known.add(record.info.id);
-          this.#waiting.set(record.info.id, { record, from: record.state.firstRetained });
+          this.#known.set(record.info.id, record.info);
+          this.#waiting.set(record.info.id, { record, from: record.state.firstRetained, ...since });
         }
         this.#advance();
         this.#endIfGone();
@@ -127,9 +131,7 @@ export class Subscription {
   /** S1: whoever has no predecessor left to deliver begins. */
   #advance(): void {
     for (const [lane, plan] of this.#waiting) {
-      const { predecessor } = plan.record.info;
-      if (predecessor !== undefined && this.#known.has(predecessor) && !this.#delivered.has(predecessor))
-        continue;
+      if (this.#before(plan.record.info).some((before) => !this.#delivered.has(before))) continue;
       this.#waiting.delete(lane);
       const reading = this.#read(plan);
       this.#reading.add(reading);
@@ -138,6 +140,16 @@ export class Subscription {
         if (this.#order.bounded && this.#reading.size === 0 && this.#waiting.size === 0) this.#merge.end();
       });
     }
+  }
+
+  /** The lane that it names as its predecessor, and those that were opened together with that one. */
+  #before({ predecessor }: LaneInfo): readonly LaneId[] {
+    const named = predecessor && this.#known.get(predecessor);
+    if (named === undefined) return [];
+    const { group } = named;
+    if (group === undefined) return [named.id];
+    const together = [...this.#known.values()].filter((each) => each.group?.id === group.id);
+    return together.map(({ id }) => id);
   }
 
   async #read(plan: Plan): Promise<void> {
@@ -185,7 +197,11 @@ export class Subscription {
     if (this.#order.bounded || isBuiltIn(stream)) return;
     if (inForce(host, resource, name)?.stream === stream) return;
     const open = host.lanes.lanes(stream).some(({ info }) => !this.#delivered.has(info.id));
-    if (!open && this.#waiting.size === 0 && [...this.#known].every((lane) => this.#delivered.has(lane)))
+    if (
+      !open &&
+      this.#waiting.size === 0 &&
+      [...this.#known.keys()].every((lane) => this.#delivered.has(lane))
+    )
       this.#merge.end();
   }
 
