@@ -19,7 +19,7 @@ export type CandidateContent = {
   readonly changes: readonly Change[];
 };
 
-type Held = { readonly content: Promise<CandidateContent>; bytes: number };
+type Held = { readonly content: Promise<CandidateContent>; bytes: number; readonly fetched?: boolean };
 
 export class Candidates {
   readonly #parts: Pick<Parts, "registry" | "limits">;
@@ -34,14 +34,42 @@ export class Candidates {
   get(model: string, id: string, signal: AbortSignal): Promise<CandidateContent> {
     const key = `${model}/${id}`;
     const held = this.#held.get(key);
-    if (held !== undefined) return held.content;
-    const entry: Held = { content: this.#read(model, id, signal), bytes: 0 };
+    // Not told with the freeze: then it is read.
+    if (held !== undefined) return held.content.catch(() => this.#fetch(model, id, signal));
+    return this.#fetch(model, id, signal);
+  }
+
+  #fetch(model: string, id: string, signal: AbortSignal): Promise<CandidateContent> {
+    const key = `${model}/${id}`;
+    const held = this.#held.get(key);
+    if (held?.fetched === true) return held.content;
+    const entry: Held = { content: this.#read(model, id, signal), bytes: 0, fetched: true };
     this.#held.set(key, entry);
     entry.content.then(
       (content) => this.#keep(key, entry, content),
       () => this.#drop(key, entry),
     );
     return entry.content;
+  }
+
+  /**
+   * What is being frozen now: who asks for it waits for the freeze's own answer, which tells it without a call. The
+   * returned function takes that answer, or undefined when there is none.
+   */
+  expect(model: string, id: string): (content: CandidateContent | undefined) => void {
+    const key = `${model}/${id}`;
+    let told: (content: CandidateContent | undefined) => void = () => undefined;
+    const answer = new Promise<CandidateContent | undefined>((resolve) => (told = resolve));
+    const content = answer.then(
+      (known) => known ?? Promise.reject(new Error(`${id} was not told with its freeze`)),
+    );
+    const entry: Held = { content, bytes: 0 };
+    this.#held.set(key, entry);
+    content.then(
+      (known) => this.#keep(key, entry, known),
+      () => this.#drop(key, entry),
+    );
+    return told;
   }
 
   forget(model: string, id: string): void {

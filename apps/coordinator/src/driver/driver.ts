@@ -16,13 +16,15 @@ import { Candidates } from "./candidates.ts";
 import { Effects } from "./effects.ts";
 import { Ledger } from "./ledger.ts";
 import { ModelDriver } from "./model-driver.ts";
+import { Roster } from "./roster.ts";
 import type { Runner } from "./runner.ts";
 
 export class Driver {
   readonly #parts: Parts;
   readonly #proposals: ProposalStore;
   readonly announcer: Announcer;
-  readonly #candidates: Candidates;
+  readonly candidates: Candidates;
+  readonly roster: Roster;
   readonly #ledger: Ledger;
   readonly #effects: Effects;
   readonly #takeAnswer: (request: AnswerCommandRequest, signal: AbortSignal) => Promise<void>;
@@ -37,8 +39,9 @@ export class Driver {
   ) {
     this.#parts = parts;
     this.#proposals = proposals;
-    this.#candidates = new Candidates(parts);
-    this.announcer = new Announcer(parts, this.#candidates);
+    this.candidates = new Candidates(parts);
+    this.roster = new Roster(parts.store);
+    this.announcer = new Announcer(parts, this.candidates);
     this.#ledger = new Ledger(parts, proposals);
     this.#effects = new Effects(parts, proposals, this.announcer, this.#ledger);
     this.#takeAnswer = takeAnswer;
@@ -66,6 +69,7 @@ export class Driver {
   }
 
   async conductorsChanged(model: string): Promise<void> {
+    this.roster.forget(model);
     if (this.driving) await this.#model(model).conductorsChanged();
   }
 
@@ -90,6 +94,7 @@ export class Driver {
     } finally {
       ending.abort(new Error("this replica does not drive any more"));
       this.#scope = undefined;
+      this.roster.forget();
       await Promise.allSettled([...this.#models.values()].map((model) => model.end()));
       this.#models = new Map();
     }
@@ -101,7 +106,7 @@ export class Driver {
     const context = {
       parts: this.#parts,
       proposals: this.#proposals,
-      candidates: this.#candidates,
+      candidates: this.candidates,
       ledger: this.#ledger,
       effects: this.#effects,
       announcer: this.announcer,
@@ -144,7 +149,7 @@ export class Driver {
     const keyOf = (event: WatchBatch["events"][number]): string =>
       event.type === "put" ? event.entry.key : event.key;
     const models = new Set(events.map((event) => partsOf(keyOf(event)).model));
-    for (const model of models) await this.#model(model).conductorsChanged();
+    for (const model of models) await this.conductorsChanged(model);
   }
 
   async #modelsMoved({ events }: WatchBatch, signal: AbortSignal): Promise<void> {

@@ -2,13 +2,11 @@
  * The turn of a queued proposal (§4.1): what its voters are frozen from, read in one go. The transaction that
  * takes the slot compares all of it, so that what was read is what is frozen.
  */
-import { VoterPolicy as WirePolicy } from "@greco/contracts/greco/model/v1/model";
 import { freezeVoters, type CommitEvent, type Queued, type VoterPolicy } from "@greco/domain/commit";
 import { conductorId, epoch, type ConductorId, type Epoch } from "@greco/domain/model";
 import { keys, type Registrations } from "@greco/control-kit";
 import type { Compare } from "@greco/ports";
 import { fromBytes } from "../json.ts";
-import { modelName } from "../names.ts";
 import type { Parts } from "../parts.ts";
 import {
   putRegistrations,
@@ -85,9 +83,11 @@ async function readHead({ store }: Parts, model: string, signal: AbortSignal): P
   };
 }
 
-async function readPolicy({ registry }: Parts, model: string, signal: AbortSignal): Promise<VoterPolicy> {
-  const { voters } = await registry.getModel({ name: modelName(model) }, { signal });
-  return voters === WirePolicy.AFFECTED ? "affected" : "all";
+/** Of the model's record, which is the registry's to write: read beside the rest, it costs no call. */
+async function readPolicy({ store }: Parts, model: string, signal: AbortSignal): Promise<VoterPolicy> {
+  const { entries } = await store.range({ key: keys.model(model) }, { limit: 1 }, signal);
+  const record = entries[0] === undefined ? undefined : fromBytes(entries[0].value);
+  return (record as { voters?: VoterPolicy } | undefined)?.voters === "affected" ? "affected" : "all";
 }
 
 /**

@@ -34,14 +34,14 @@ export async function answerCommand(
   }
   const said = read(request);
   const { model, proposal, envelope } = said;
-  const stored = await readConductor(parts.store, model, envelope.conductor, signal);
-  const registered = incarnationOf(stored);
   const runner = driver.runner(model, proposal);
   if (runner !== undefined) {
-    refuse(said, runner.answer(envelope, registered));
+    const stored = await knownAs(coordinator, model, envelope, signal);
+    refuse(said, runner.answer(envelope, incarnationOf(stored)));
     if (stored !== undefined) noteHeard(coordinator, stored);
     return {};
   }
+  const registered = incarnationOf(await readConductor(parts.store, model, envelope.conductor, signal));
   const standing = await coordinator.proposals.read(model, proposal, signal);
   if (standing === undefined) throw unknownCommand(said);
   const verdict = judgeAnswer(standing.proposal, registered, envelope);
@@ -63,6 +63,17 @@ export async function takeAnswer(
   const registered = incarnationOf(await readConductor(parts.store, model, envelope.conductor, signal));
   const verdict = runner.answer(envelope, registered);
   if (verdict.verdict === "refused") parts.log.warn("commit.answer.refused", { model, proposal, ...verdict });
+}
+
+/** Whoever does not fit what this replica knows may have registered at another one. */
+async function knownAs(
+  { driver }: Coordinator,
+  model: string,
+  { conductor, incarnation }: AnswerEnvelope,
+  signal: AbortSignal,
+): Promise<Stored<ConductorRecord> | undefined> {
+  const known = await driver.roster.get(model, conductor, signal);
+  return incarnationOf(known) === incarnation ? known : await driver.roster.fresh(model, conductor, signal);
 }
 
 function read(request: AnswerCommandRequest): Said {
