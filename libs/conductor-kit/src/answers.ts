@@ -31,6 +31,10 @@ const FOR_GOOD: ReadonlySet<CodeName> = new Set<CodeName>([
 export const refusedForGood = (error: unknown): boolean =>
   error instanceof GrecoError && FOR_GOOD.has(error.code);
 
+/** Another voter was faster: of two that are asked at once, a veto of one decides before the other's vote. */
+const comesTooLate = (error: unknown): error is GrecoError =>
+  error instanceof GrecoError && error.reason === "PROPOSAL_DECIDED";
+
 export class Answers {
   readonly #door: AnswerDoor;
   readonly #backoff: Backoff;
@@ -74,7 +78,9 @@ export class Answers {
       this.#log.debug("conductor.answered", { commandId, answer });
     } catch (error) {
       if (!refusedForGood(error)) throw error;
-      this.#log.warn("conductor.answer-refused", { commandId, answer, error });
+      if (comesTooLate(error))
+        this.#log.info("conductor.answer-too-late", { commandId, answer, why: error.message });
+      else this.#log.warn("conductor.answer-refused", { commandId, answer, error });
     } finally {
       this.#sending.delete(commandId);
     }

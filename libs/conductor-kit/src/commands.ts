@@ -36,9 +36,11 @@ function told(session: Session, { commandId, command }: Command, position: numbe
       return session.heard({ ...of, type: "prepare", remainingMs: toMs(command.value.remaining) }, position);
     }
     case "settle": {
-      const { candidate: id, digest, committed, version, armed } = command.value;
+      const { candidate: id, digest, committed, armed } = command.value;
+      const [version, base] = [Number(command.value.version), Number(command.value.baseVersion)];
+      const head = session.chain.version;
       const of = toldOf(commandId, { id, digest });
-      return session.heard({ ...of, type: "settle", committed, version: Number(version), armed }, position);
+      return session.heard({ ...of, type: "settle", committed, version, armed, base, head }, position);
     }
     case "committed":
     case undefined:

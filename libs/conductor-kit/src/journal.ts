@@ -60,7 +60,15 @@ export type JournalEntry =
       readonly incarnation: number;
       readonly findings: readonly Finding[];
     }
-  | { readonly type: "tombstoned"; readonly candidate: CandidateId; readonly digest: string }
+  | {
+      readonly type: "tombstoned";
+      readonly candidate: CandidateId;
+      readonly digest: string;
+      /** The candidate's, or no lower. Absent in what older versions wrote. */
+      readonly base?: number;
+      /** The newest version that was seen: the head is not below it. */
+      readonly head?: number;
+    }
   | { readonly type: "undone"; readonly candidate: CandidateId }
   | {
       readonly type: "released";
@@ -102,7 +110,7 @@ export type CandidateState =
     });
 
 export type JournalState = {
-  /** The newest version whose release is in the journal. */
+  /** The newest version that the journal knows of: released, or seen when a tombstone was set. */
   readonly head: number;
   readonly candidates: ReadonlyMap<CandidateId, CandidateState>;
   /** Objects outside that released bindings stand on: binding object → names (K4). */
@@ -115,8 +123,8 @@ export const emptyJournal: JournalState = { head: 0, candidates: new Map(), uses
 export const bindingObject = (entity: EntityIdentity, candidate: CandidateId): string =>
   `binding/${entity}#${candidate}`;
 
-/** Base unknown: the settle came without a review before it. */
-const UNKNOWN_BASE = Number.MAX_SAFE_INTEGER;
+/** Base unknown: neither was it reviewed here, nor was it told, nor is the head known. */
+export const UNKNOWN_BASE = Number.MAX_SAFE_INTEGER;
 
 export function fold(state: JournalState, entry: JournalEntry): JournalState {
   if (entry.type === "retired") {
@@ -127,6 +135,8 @@ export function fold(state: JournalState, entry: JournalEntry): JournalState {
   const before = state.candidates.get(entry.candidate);
   const after = foldCandidate(before, entry);
   const candidates = new Map(state.candidates).set(entry.candidate, after);
+  if (entry.type === "tombstoned")
+    return { ...state, head: Math.max(state.head, entry.head ?? 0), candidates };
   if (entry.type !== "released") return { ...state, candidates };
   const uses = new Map(state.uses);
   for (const each of before?.phase === "ready" ? before.bindings : [])
@@ -160,7 +170,7 @@ function foldCandidate(before: CandidateState | undefined, entry: OfCandidate): 
       return {
         phase: "undoing",
         digest: entry.digest,
-        base: before?.base ?? UNKNOWN_BASE,
+        base: before?.base ?? entry.base ?? UNKNOWN_BASE,
         objects: before !== undefined && "objects" in before ? before.objects : [],
         unended: before !== undefined && "unended" in before ? before.unended : [],
         claims: before !== undefined && "accept" in before ? before.accept.claims : [],

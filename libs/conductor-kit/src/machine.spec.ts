@@ -2,7 +2,14 @@ import { create } from "@bufbuild/protobuf";
 import { ReviewSchema } from "@greco/contracts/greco/conductor/v1/conductor";
 import { candidateId, entityIdentity, entityKey } from "@greco/domain/model";
 import { describe, expect, it } from "vitest";
-import { emptyJournal, fold, type JournalEntry, type StoredAccept } from "./journal.ts";
+import {
+  emptyJournal,
+  fold,
+  fromSummary,
+  summarize,
+  type JournalEntry,
+  type StoredAccept,
+} from "./journal.ts";
 import { step, type MachineEffect, type MachineEvent, type MachineState, type Step } from "./machine.ts";
 
 const candidate = candidateId("c1");
@@ -51,6 +58,8 @@ const aborted: MachineEvent = {
   committed: false,
   version: 0,
   armed: false,
+  base: 3,
+  head: 3,
 };
 const committed: MachineEvent = { ...aborted, committed: true, version: 4 };
 const undone: MachineEvent = { ...told("p.settle"), type: "undone" };
@@ -205,6 +214,27 @@ describe("K2", () => {
       dead.tell({ type: "started" }, undone);
       for (const late of [review, prepare]) expect(dead.tell(late).effects).toEqual(["ignore"]);
     }
+  });
+
+  it("K2: the tombstone of what was never reviewed here stands until the head is above its base", () => {
+    const baseAfter = (settle: Partial<Extract<MachineEvent, { type: "settle" }>>) => {
+      const { state } = run({ ...aborted, ...settle });
+      const { base } = state.journal.candidates.get(candidate) ?? {};
+      return [base, state.journal.head];
+    };
+    expect(baseAfter({ base: 5, head: 4 })).toEqual([5, 4]);
+    // Not told: it is no newer than the head, or nobody knows.
+    expect(baseAfter({ base: 0, head: 4 })).toEqual([4, 4]);
+    expect(baseAfter({ base: 0, head: -1 })).toEqual([Number.MAX_SAFE_INTEGER, 0]);
+  });
+
+  it("K2: what is forgotten with its tombstone is not reviewed again, and never prepared", () => {
+    const all = run(aborted, undone);
+    const other = candidateId("later");
+    all.tell({ ...aborted, candidate: other, base: 4, head: 4 });
+    all.state = { ...all.state, journal: fromSummary(summarize(all.state.journal)) };
+    expect([...all.state.journal.candidates.keys()]).toEqual([other]);
+    for (const late of [review, prepare]) expect(all.tell(late).effects).toEqual(["ignore"]);
   });
 
   it("K2: a vote that was still being made when the outcome came is not cast", () => {

@@ -15,6 +15,7 @@ import type { Review } from "@greco/contracts/greco/conductor/v1/conductor";
 import type { Finding } from "./conductor.ts";
 import {
   fold,
+  UNKNOWN_BASE,
   type CandidateState,
   type JournalEntry,
   type JournalState,
@@ -73,6 +74,10 @@ export type MachineEvent =
       readonly committed: boolean;
       readonly version: number;
       readonly armed: boolean;
+      /** The candidate's; 0: it was not told, or is the first. */
+      readonly base: number;
+      /** The newest version that was seen; -1: none was since the start. */
+      readonly head: number;
     })
   | (Told & { readonly type: "released"; readonly version: number; readonly armed: boolean })
   | (Told & { readonly type: "undone" })
@@ -267,8 +272,7 @@ function onAborted(state: MachineState, event: Event<"settle">): Step {
   if (known?.phase === "released" || doing === "releasing")
     return ignore(state, event, "told that it is discarded, but it was told committed before (I2)");
   // K2: the tombstone is durable before anything is removed, also for a candidate never heard of.
-  const entries: JournalEntry[] =
-    known?.phase === "undoing" ? [] : [{ type: "tombstoned", candidate, digest }];
+  const entries: JournalEntry[] = known?.phase === "undoing" ? [] : [tombstoneOf(state, event)];
   // K3: what still runs is ended first; its end brings the undo.
   if (doing === "preparing") {
     const ending = busy(state, candidate, { doing, undo: told(event) });
@@ -276,6 +280,17 @@ function onAborted(state: MachineState, event: Event<"settle">): Step {
   }
   if (doing === "undoing") return ignore(state, event, "is being undone");
   return next(busy(state, candidate, { doing: "undoing" }), entries, [{ type: "undo", told: told(event) }]);
+}
+
+/**
+ * K2: a tombstone stands until the head is above its candidate's base: then nobody reviews it again. A base that was
+ * not told counts as the head that is known; if none is known, the tombstone is kept.
+ */
+function tombstoneOf({ journal }: MachineState, event: Event<"settle">): JournalEntry {
+  const { candidate, digest } = event;
+  const known = event.head < 0 ? UNKNOWN_BASE : Math.max(event.head, journal.head);
+  const base = event.base > 0 ? event.base : known;
+  return { type: "tombstoned", candidate, digest, base, head: Math.max(0, event.head) };
 }
 
 /** Nobody asked: the answer goes out when the outcome is told again. */

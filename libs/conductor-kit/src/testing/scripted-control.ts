@@ -201,10 +201,14 @@ export class ScriptedControl implements AsyncDisposable {
     return this.announce(`${id}.prepare`, [this.conductor], { case: "prepare", value });
   }
 
-  settle({ id, digest }: Proposal, outcome: { committed: boolean; armed?: boolean; disarm?: boolean }) {
+  settle(
+    { id, digest, candidate }: Proposal,
+    outcome: { committed: boolean; armed?: boolean; disarm?: boolean },
+  ) {
     const { committed, armed = false, disarm = false } = outcome;
     const version = BigInt(committed ? this.head : 0);
-    const value = { candidate: id, digest, committed, version, armed };
+    const base = candidate.baseVersion ?? 0n;
+    const value = { candidate: id, digest, committed, version, armed, baseVersion: base };
     return this.announce(`${id}.${disarm ? "disarm" : "settle"}`, [this.conductor], {
       case: "settle",
       value,
