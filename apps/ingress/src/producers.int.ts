@@ -152,6 +152,26 @@ describe("producers with an id", () => {
     expect(lanes.filter(({ state }) => state.end === undefined).length).toBeGreaterThanOrEqual(4);
   });
 
+  it("R5: lets the producers of a dead ingress go to two others, and stay there", async () => {
+    const { client: dying, kill } = await world.mortalIngress();
+    const send = (client: Client, id: string, number: number, lastLane = "") => {
+      const message = { ...flight("VIE", number), producerSeq: BigInt(number) };
+      return client.publish(
+        { stream: RESOURCE, message, producer: { id, lastLane, lastSeq: 0n } },
+        { signal: never },
+      );
+    };
+    const ids = ["a", "b", "c", "d"];
+    const lane = (await Promise.all(ids.map((id) => send(dying, id, 1))))[0]?.position?.lane;
+    kill();
+    const others = [(await world.ingress()).client, (await world.ingress()).client] as const;
+    for (let number = 2; number < 6; number += 1)
+      await Promise.all(ids.map((id, at) => send(others[at % 2 === 0 ? 0 : 1], id, number, lane)));
+    // The dead one's two, and two of each of the others.
+    expect(await lanesNow()).toHaveLength(6);
+    expect(await numbers()).toEqual([1, 2, 3, 4, 5].flatMap((number) => ids.map(() => number)));
+  });
+
   it("R5: stores once what was never acknowledged, where the producer had asked for its lane", async () => {
     const { client: dying, kill } = await world.mortalIngress();
     const told: string[] = [];

@@ -8,9 +8,9 @@
  *     the group of the lane that it names, those that this one continues, and those that continue it, whoever wrote
  *     them. Lanes that appear while the producer's next ones open are found by a second look.
  * P2. What is remembered of a producer is a window of its numbers; one below it is refused, never stored a second time.
- * P3. A producer whose own lanes were closed here, and that names no others, has most likely never left: another
- *     ingress's live lanes are then read, and closed only where they hold something of it. Otherwise two producers that
- *     stay where they are would close each other's lanes for ever.
+ * P3. Live lanes are closed where the producer may have a request under way: those of the writer whose lane it names.
+ *     Others that continue its lanes are read, and closed only where they hold something of it. Otherwise producers of
+ *     one ingress that have gone to two others, and stay there, would close each other's lanes for ever.
  * P4. Memory is bounded by producers and by their numbers. One that is forgotten and names a lane is looked up again.
  *
  * What is promised to a producer that moves: it names the lane of its last acknowledgement or, before the first one, the
@@ -94,10 +94,12 @@ export class Producers {
 
   #evict(): void {
     const { producerNumbers, producers } = this.#host.context.limits;
+    // Some at once, since looking at all of them takes its time.
+    const most = this.#known.size > producers ? Math.floor(producers * 0.9) : producers;
     let numbers = 0;
     for (const { numbers: each } of this.#known.values()) numbers += each.size;
     for (const [key, producer] of this.#known) {
-      if (numbers <= producerNumbers && this.#known.size <= producers) return;
+      if (numbers <= producerNumbers && this.#known.size <= most) break;
       if (producer.uses > 0 || producer.busy) continue;
       this.#known.delete(key);
       numbers -= producer.numbers.size;
@@ -134,8 +136,10 @@ export class Producers {
       if (origin !== undefined) starts.add(origin.id);
       const reached = starts.size === 0 ? [] : await this.#lanes.reached(groups, starts);
       for (const each of reached) {
-        const sure = each.id === origin?.id || producer.groups.has(each.id);
-        await this.#account(groups, producer, each, { before: sure, surely: sure || arrives }, named);
+        const known = each.id === origin?.id || producer.groups.has(each.id);
+        // P3
+        const left = arrives && writerOf(each) === writerOf(origin);
+        await this.#account(groups, producer, each, { before: known, surely: known || left }, named);
       }
       const behind = behindOf(producer, reached, origin);
       if (opened !== undefined && isOpen(opened.group) && opened.behind === (behind?.id ?? "")) {
@@ -177,7 +181,6 @@ export class Producers {
       return producer.account(own.id, own);
     }
     if (!search.surely && group.lanes.some(({ state }) => state.end === undefined)) {
-      // P3
       const found = await this.#lanes.readBack(producer, group.lanes, search, named);
       if (found.size === 0) return;
     }
@@ -186,6 +189,8 @@ export class Producers {
     producer.account(group.id, undefined);
   }
 }
+
+const writerOf = ({ lanes }: Origin): string | undefined => lanes[0]?.info.writer;
 
 /** The group behind which the producer goes on: the one that has its highest number. */
 function behindOf(

@@ -347,7 +347,7 @@ export class Publisher {
 
 /** What a request costs beside its messages, and a message beside its payload and key, roughly. */
 const REQUEST_BYTES = 2_048;
-const MESSAGE_BYTES = 512;
+const MESSAGE_BYTES = 256;
 
 function sizeOf({ messages }: PublishOrder): number {
   let bytes = REQUEST_BYTES;
