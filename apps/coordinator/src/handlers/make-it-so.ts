@@ -1,10 +1,11 @@
 /** Make it so, and its kin the rollback: a candidate with its proposal, durable before it is answered (§4.1). */
 import type { MakeItSoRequest, RollbackRequest } from "@greco/contracts/greco/commit/v1/commit";
+import type { FreezeResponse } from "@greco/contracts/greco/registry/v1/registry";
 import { encodeProposal, type Origin, type Proposal, type ProposalFacts } from "@greco/domain/commit";
 import { epoch, type ModelId } from "@greco/domain/model";
 import { fault, type CallContext } from "@greco/service-kit";
 import type { Coordinator } from "../coordinator.ts";
-import { toFacts } from "../driver/candidates.ts";
+import { toFacts, type CandidateContent } from "../driver/candidates.ts";
 import { childOf, modelName, modelOf, proposalName } from "../names.ts";
 import { relayed } from "../relay.ts";
 import { readSlot } from "../store/slot.ts";
@@ -97,6 +98,8 @@ async function propose(
     ...{ model, origin },
   };
   const queued: Proposal = { phase: "queued", facts, deadline: { remainingMs: limits.queueMs } };
+  // The watch tells the driver of the proposal as soon as it is there: its content comes with this answer.
+  const tell = request.validateOnly ? () => undefined : driver.candidates.expect(model, facts.proposal);
   const frozen = await registry
     .freeze(
       {
@@ -116,8 +119,10 @@ async function propose(
       { signal },
     )
     .catch((error: unknown) => {
+      tell(undefined);
       throw relayed(error);
     });
+  tell(contentOf(frozen, facts.proposal));
   const { candidate } = frozen;
   if (candidate === undefined) throw new Error("the registry froze it, and told no candidate");
   if (request.validateOnly) return validated(queued, toFacts(candidate));
@@ -128,6 +133,15 @@ async function propose(
     throw new Error(`the registry froze ${candidate.id}, and its proposal is not there`);
   driver.noticed(stored);
   return toProposal(shown(coordinator, stored));
+}
+
+/** Undefined: it is the answer to a repeat, or too large for one message. */
+function contentOf(
+  { candidate, created, changes }: FreezeResponse,
+  id: string,
+): CandidateContent | undefined {
+  if (candidate?.id !== id || !created || candidate.extentPartial) return undefined;
+  return changes.length === Number(candidate.changeCount) ? { candidate, changes } : undefined;
 }
 
 /** What it would be; it has no name, because it is not. */

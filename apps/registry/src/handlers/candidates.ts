@@ -63,9 +63,11 @@ export function candidateHandlers(registry: Registry): CandidateHandlers {
         },
         context,
       );
+      const changes = created ? candidates.known(model, record.id)?.changes : undefined;
       return {
         candidate: withExtent(model, toCandidate(model, record), extent, limits.responseBytes),
         created,
+        changes: changes === undefined ? [] : changesThatFit(model, changes, TOLD_BYTES),
       };
     },
 
@@ -146,6 +148,19 @@ function sourceOf(model: string, { source, etag }: FreezeRequest): Source {
   }
   const description = "is required: draft, restore_version or join (true)";
   throw fault.invalid("SOURCE_MISSING", `source ${description}`, [{ field: "source", description }]);
+}
+
+/** Most candidates are small: who freezes one announces its changes next, and need not ask for them. */
+const TOLD_BYTES = 65_536;
+
+/** All of them, or none. */
+function changesThatFit(
+  model: string,
+  changes: ChangeSet,
+  bytesMax: number,
+): MessageInitShape<typeof ChangeSchema>[] {
+  const [first, second] = changeParts(model, changes, bytesMax).take(2);
+  return second === undefined ? (first ?? []) : [];
 }
 
 function changeParts(
