@@ -94,6 +94,38 @@ it("lists conflicts and changes nothing, until each is settled", async () => {
   expect(await refusalOf(ada.rebaseDraft({ ...draft }, options))).toBe("ABORTED STALE_ETAG");
 });
 
+it("says when conflicts or findings are left out, and tells the rest once these are settled", async () => {
+  await using registry = await openRegistry({ limits: { responseBytes: 1_000 } });
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const names = Array.from({ length: 12 }, (_, n) => `stream/s${n + 10}`);
+  const all = (lanes: number) => Object.fromEntries(names.map((name) => [name, stream(lanes)]));
+  await commit(registry, "m", all(1));
+  const draft = await draftOf(ada, "m", all(2));
+  await commit(registry, "m", all(3));
+  const first = await ada.rebaseDraft({ ...draft }, options);
+  expect([first.conflicts.length < 12, first.truncated]).toEqual([true, true]);
+  const told = new Set<string>();
+  for (let page = first; page.conflicts.length > 0;) {
+    for (const conflict of page.conflicts) told.add(conflict.entity);
+    const side = Resolution_Side.DRAFT;
+    const resolutions = [...told].map((each) => ({ entity: each, fieldPath: "lanes", side }));
+    page = await ada.rebaseDraft({ ...draft, resolutions }, options);
+    expect(page.truncated).toBe(page.conflicts.length > 0 && page.conflicts.length + told.size < 12);
+  }
+  expect([...told]).toEqual(names.map(entity));
+
+  const wrong = await draftOf(ada, "m", Object.fromEntries(names.map((name) => [name, stream(0)])));
+  const found = await ada.validateDraft({ name: wrong.name }, options);
+  expect([found.findings.length > 0, found.findings.length < 12, found.truncated]).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  const one = await draftOf(ada, "m", { "stream/s10": stream(0) });
+  expect((await ada.validateDraft({ name: one.name }, options)).truncated).toBe(false);
+});
+
 async function withApproval(registry: TestRegistry): Promise<void> {
   await createModel(registry, "m", { approvalRequired: true });
   for (const [subject, role] of [
@@ -110,6 +142,8 @@ it("freezes only what a second person has approved, where the model wants it", a
   const ed = registry.as("ed");
   const draft = await draftOf(ed, "m", { "stream/a": stream() });
   expect(await refusalOf(frozen(registry, "m", draft))).toBe("FAILED_PRECONDITION APPROVAL_MISSING");
+  await registry.as("rel").approveDraft({ ...draft, validateOnly: true }, options);
+  expect((await ed.getDraft({ name: draft.name }, options)).approvals).toEqual([]);
   const approved = await registry.as("rel").approveDraft(draft, options);
   expect([approved.etag, approved.approvals.map(({ subject, etag }) => [subject, etag])]).toEqual([
     draft.etag,

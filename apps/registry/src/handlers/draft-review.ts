@@ -57,7 +57,7 @@ export function draftReviewHandlers(registry: Registry): ReviewHandlers {
         if (conflicts.length > 0)
           return {
             draft: toDraft(model, before.value),
-            conflicts: toConflicts(model, conflicts, limits.responseBytes),
+            ...toConflicts(model, conflicts, limits.responseBytes),
           };
         if (content.base.version === state.version) return { draft: toDraft(model, before.value) };
         const generation = before.value.generation + 1;
@@ -96,7 +96,7 @@ export function draftReviewHandlers(registry: Registry): ReviewHandlers {
       throw fault.aborted("HEAD_MOVES", `the head of ${model} keeps moving: rebase ${request.name} again`);
     },
 
-    async approveDraft({ name, etag }, context) {
+    async approveDraft({ name, etag, validateOnly }, context) {
       const { signal, caller } = context;
       const { model, id } = partsOf(name, "drafts");
       await directory.model(model, signal);
@@ -114,6 +114,7 @@ export function draftReviewHandlers(registry: Registry): ReviewHandlers {
           ...before.value,
           approvals: [...approvals, { subject, timeMs: clock.nowMs() }],
         };
+        if (validateOnly) return toDraft(model, after);
         const detail = { etag };
         const { succeeded } = await store.transact(
           {
@@ -151,7 +152,8 @@ function toConflicts(model: string, conflicts: readonly Conflict[], bytesMax: nu
   }));
   const bytesOf = (each: (typeof messages)[number]): number =>
     Object.values(each).reduce((sum, value) => sum + Buffer.byteLength(value), 64);
-  return [...takePage(messages, Number.POSITIVE_INFINITY, bytesMax, bytesOf).page];
+  const { page, more } = takePage(messages, Number.POSITIVE_INFINITY, bytesMax, bytesOf);
+  return { conflicts: [...page], truncated: more };
 }
 
 function unusedResolutions(unused: readonly number[]): Error {

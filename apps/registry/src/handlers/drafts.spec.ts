@@ -209,6 +209,18 @@ it("I15: answers for drafts that are not there, and repeats a create by its requ
   expect(again.etag).not.toBe(first.etag);
 });
 
+it("discards nothing when it is only asked whether it could", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const { name, etag } = await ada.createDraft({ parent: "models/m", draftId: "d" }, options);
+  await ada.discardDraft({ name, etag, validateOnly: true }, options);
+  expect((await ada.getDraft({ name }, options)).etag).toBe(etag);
+  expect(await refusalOf(ada.discardDraft({ name, etag: "other", validateOnly: true }, options))).toBe(
+    "ABORTED STALE_ETAG",
+  );
+});
+
 it("notes what a text says twice or too exactly, and takes its last word", async () => {
   await using registry = await openRegistry();
   await createModel(registry);

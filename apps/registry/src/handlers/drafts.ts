@@ -196,16 +196,21 @@ export function draftHandlers(registry: Registry): DraftHandlers {
         ...(content.base.version === head.value.version ? [] : [stale]),
         ...findingsOfDraft(content, checkSpec),
       ];
-      const { page } = takePage(findings, Number.POSITIVE_INFINITY, limits.responseBytes, findingBytes);
-      return { findings: page.map((each) => toFinding(model, each)), etag: etagOfDraft(record.value) };
+      const { page, more } = takePage(findings, Number.POSITIVE_INFINITY, limits.responseBytes, findingBytes);
+      return {
+        findings: page.map((each) => toFinding(model, each)),
+        etag: etagOfDraft(record.value),
+        truncated: more,
+      };
     },
 
-    async discardDraft({ name, etag }, context) {
+    async discardDraft({ name, etag, validateOnly }, context) {
       const { signal } = context;
       for (let attempt = 1; attempt <= limits.attemptsMax; attempt++) {
         const { model, id, record } = await recordOf(name, signal);
         const current = etagOfDraft(record.value);
         if (etag !== "" && etag !== current) throw staleDraftEtag(model, id, current);
+        if (validateOnly) return {};
         const audit = audited(registry, context, model, { resource: name, outcome: "discarded" });
         const then = [...drafts.removal(model, id), audit];
         const { succeeded } = await store.transact({ compare: [unchanged(model, record)], then }, signal);

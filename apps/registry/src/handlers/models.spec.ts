@@ -222,3 +222,33 @@ it("I14: lets each role do what it may and names the one that is missing", async
   const { drafts } = await registry.as("vic").listDrafts({ parent: "models/m" }, options);
   expect(drafts.map(({ name: each }) => each)).toEqual(["models/m/drafts/d"]);
 });
+
+it("changes and takes away a role only as it was read, if its etag is sent; or only says whether it would", async () => {
+  await using registry = await openRegistry();
+  const ada = registry.as("ada");
+  await createModel(registry);
+  const [parent, subject] = ["models/m", "bob"];
+  const name = `${parent}/roleBindings/${subject}`;
+  const set = (role: PersonRole, more: { etag?: string; validateOnly?: boolean } = {}) => {
+    const { etag = "", validateOnly = false } = more;
+    return ada.setRoleBinding({ parent, roleBinding: { subject, role, etag }, validateOnly }, options);
+  };
+  const present = async () => {
+    const { roleBindings } = await ada.listRoleBindings({ parent }, options);
+    return roleBindings.find((each) => each.subject === subject)?.role;
+  };
+  await set(PersonRole.EDITOR, { validateOnly: true });
+  expect(await present()).toBeUndefined();
+  const first = await set(PersonRole.EDITOR);
+  const second = await set(PersonRole.RELEASER, { etag: first.etag });
+  expect(await refusalOf(set(PersonRole.VIEWER, { etag: first.etag }))).toBe("ABORTED STALE_ETAG");
+  expect(await refusalOf(ada.deleteRoleBinding({ name, etag: first.etag }, options))).toBe(
+    "ABORTED STALE_ETAG",
+  );
+  await ada.deleteRoleBinding({ name, etag: second.etag, validateOnly: true }, options);
+  expect(await present()).toBe(PersonRole.RELEASER);
+  const last = { name: `${parent}/roleBindings/ada`, validateOnly: true };
+  expect(await refusalOf(ada.deleteRoleBinding(last, options))).toBe("FAILED_PRECONDITION LAST_ADMIN");
+  await ada.deleteRoleBinding({ name, etag: second.etag }, options);
+  expect(await present()).toBeUndefined();
+});

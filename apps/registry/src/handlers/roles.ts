@@ -62,10 +62,12 @@ export function roleHandlers(registry: Registry): RoleHandlers {
       const before = await readRecord<RoleRecord>(store, key, signal);
       if (etag !== "" && etag !== before?.value.etag) throw staleRole(model, subject);
       const record: RoleRecord = { role: fromRole(role ?? 0), etag: ids.next() };
+      const compare = await guard(model, subject, before, record.role, signal);
+      if (request.validateOnly) return toRoleBinding(model, subject, record);
       const resource = `models/${model}/roleBindings/${subject}`;
       const { succeeded, revision } = await store.transact(
         {
-          compare: await guard(model, subject, before, record.role, signal),
+          compare,
           then: [
             put(key, record),
             audited(registry, context, model, {
@@ -100,16 +102,19 @@ export function roleHandlers(registry: Registry): RoleHandlers {
       };
     },
 
-    async deleteRoleBinding({ name }, context) {
+    async deleteRoleBinding({ name, etag, validateOnly }, context) {
       const { signal } = context;
       const { model, id: subject } = partsOf(name, "roleBindings");
       const key = keys.roleBinding(model, subject);
       const before = await readRecord<RoleRecord>(store, key, signal);
       if (before === undefined)
         throw fault.notFound("ROLE_BINDING_NOT_FOUND", name, `${subject} has no role in ${model}`);
+      if (etag !== "" && etag !== before.value.etag) throw staleRole(model, subject);
+      const compare = await guard(model, subject, before, undefined, signal);
+      if (validateOnly) return {};
       const { succeeded, revision } = await store.transact(
         {
-          compare: await guard(model, subject, before, undefined, signal),
+          compare,
           then: [
             { type: "delete", range: { key } },
             audited(registry, context, model, {
