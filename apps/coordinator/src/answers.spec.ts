@@ -118,3 +118,15 @@ it("what is lost is announced again, under the same command, until it is answere
   owner.script = { ...owner.script, settle: () => true };
   expect(await world.settled(proposal.name)).toMatchObject({ committed: true });
 });
+
+it("I15: an answer may be as large as the contract lets it be: 100 000 bindings in one message", async () => {
+  const { owner, command } = await asked();
+  const bindings = Array.from({ length: 100_000 }, (_, index) => {
+    const entity = `late-flights-of-the-day-${index}`;
+    return { kind: "query", entity, createdVersion: 3n, hash: HASH };
+  });
+  // It got through: what is wrong is that nobody asked for it, not its size.
+  const commandId = `${command.commandId.split(".")[0] ?? ""}x.prepare`;
+  const tooEarly = owner.answer(command, { case: "ready", value: { bindings } }, { commandId });
+  expect(await errorOf(tooEarly)).toMatchObject({ code: "FAILED_PRECONDITION", reason: "UNKNOWN_COMMAND" });
+});

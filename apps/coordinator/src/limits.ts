@@ -63,3 +63,9 @@ export const COORDINATOR_LIMITS: CoordinatorLimits = {
   pageSizeDefault: 50,
   pageSizeMax: 200,
 };
+
+/**
+ * An answer is one message: a conductor that claims 100 000 entities, or is ready with as many bindings (the
+ * contract's most), names each with a hash, some 200 bytes apiece; plan and envelope need little beside.
+ */
+export const ANSWER_BYTES_MAX: number = 32 * 1024 * 1024;

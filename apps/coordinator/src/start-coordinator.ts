@@ -15,7 +15,7 @@ import type { Coordinator } from "./coordinator.ts";
 import { Driver } from "./driver/driver.ts";
 import { runLeadership } from "./driver/leadership.ts";
 import { takeAnswer } from "./handlers/answer.ts";
-import { COORDINATOR_LIMITS, type CoordinatorLimits } from "./limits.ts";
+import { ANSWER_BYTES_MAX, COORDINATOR_LIMITS, type CoordinatorLimits } from "./limits.ts";
 import type { Parts } from "./parts.ts";
 import { Plans } from "./plan/plans.ts";
 import { services } from "./services.ts";
@@ -86,7 +86,7 @@ export async function startCoordinator(
         services: services(coordinator),
         listen: options.listen,
         ...(options.connect === undefined ? {} : { connect: options.connect }),
-        ...(options.serverLimits === undefined ? {} : { limits: options.serverLimits }),
+        limits: { messageBytesMax: ANSWER_BYTES_MAX, ...options.serverLimits },
         ...{ authority, log, ids, crash },
       },
       signal,

@@ -9,6 +9,7 @@ import { GrecoError, type CallOptions, type CodeName } from "@greco/sdk";
 import type { Log } from "@greco/ports";
 import { untilDone, type Backoff } from "./backoff.ts";
 import type { TaskGroup } from "./tasks.ts";
+import { insteadOfTooLarge } from "./wire.ts";
 
 export type AnswerRequest = MessageInitShape<typeof AnswerCommandRequestSchema>;
 
@@ -28,8 +29,11 @@ const FOR_GOOD: ReadonlySet<CodeName> = new Set<CodeName>([
   "UNIMPLEMENTED",
 ]);
 
+const tooLarge = (error: unknown): boolean =>
+  error instanceof GrecoError && error.code === "RESOURCE_EXHAUSTED" && error.reason === "MESSAGE_TOO_LARGE";
+
 export const refusedForGood = (error: unknown): boolean =>
-  error instanceof GrecoError && FOR_GOOD.has(error.code);
+  error instanceof GrecoError && (FOR_GOOD.has(error.code) || tooLarge(error));
 
 /** Another voter was faster: of two that are asked at once, a veto of one decides before the other's vote. */
 const comesTooLate = (error: unknown): error is GrecoError =>
@@ -81,6 +85,8 @@ export class Answers {
       if (comesTooLate(error))
         this.#log.info("conductor.answer-too-late", { commandId, answer, why: error.message });
       else this.#log.warn("conductor.answer-refused", { commandId, answer, error });
+      const smaller = tooLarge(error) ? insteadOfTooLarge(request) : undefined;
+      if (smaller !== undefined) await this.#deliver(commandId, smaller);
     } finally {
       this.#sending.delete(commandId);
     }

@@ -115,6 +115,38 @@ function toAnswerCase(who: Answerer, body: AnswerBody): NonNullable<AnswerReques
   }
 }
 
+/**
+ * A yes that does not fit into a message never counts, so it is a no, which says why; the same for each repeat.
+ * Undefined: it is small anyway.
+ */
+export function insteadOfTooLarge(request: AnswerRequest): AnswerRequest | undefined {
+  const { answer } = request;
+  if (answer?.case !== "accept" && answer?.case !== "ready") return undefined;
+  const what =
+    answer.case === "ready"
+      ? `is ready with ${answer.value.bindings?.length ?? 0} bindings`
+      : `claims ${answer.value.plan?.claims?.length ?? 0} entities, with ${answer.value.plan?.steps?.length ?? 0} steps`;
+  const finding = {
+    severity: Severity.ERROR,
+    reason: "ANSWER_TOO_LARGE",
+    message: `the conductor ${what}: that does not fit into one message to the coordinator`,
+    remedy: "make it so in several smaller drafts",
+  };
+  const {
+    conductor = "",
+    model = "",
+    incarnation = 0n,
+    commandId = "",
+    candidate = "",
+    digest = "",
+  } = request;
+  const no = answer.case === "ready" ? ("failed" as const) : ("veto" as const);
+  return {
+    ...{ conductor, model, incarnation, commandId, candidate, digest },
+    answer: { case: no, value: { findings: [finding] } },
+  };
+}
+
 const ACTIONS = {
   create: PlanStep_Action.CREATE,
   update: PlanStep_Action.UPDATE,
