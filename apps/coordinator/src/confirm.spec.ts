@@ -106,6 +106,23 @@ it("not confirmed in time, it is reverted by a forward epoch", async () => {
   expect(owner.refusals).toEqual([]);
 });
 
+it("lists a revert as what it is: newer than what was made while its commit prepared", async () => {
+  const model = `m${(models += 1)}`;
+  await world.model(model);
+  const owner = await world.conductor("owner", claimsAll, model);
+  await world.settled((await world.makeItSo("x", { model })).name);
+  owner.script = { review: () => undefined };
+  const y = await world.makeItSo("y", { model, confirmWithin: { seconds: 600n } });
+  const z = await world.makeItSo("z", { model });
+  owner.script = claimsAll;
+  await world.until(y.name, (proposal) => proposal.phase === Phase.MARKED);
+  const { commit } = world.as("rhea");
+  const { confirmation } = await commit.rollback({ model: `models/${model}`, toVersion: 1n }, options);
+  await world.settled(y.name);
+  const { proposals } = await commit.listProposals({ parent: `models/${model}`, pageSize: 3 }, options);
+  expect(proposals.map(({ name }) => name)).toEqual([confirmation?.revertProposal, z.name, y.name]);
+});
+
 it("a rollback to its base is its revert, sooner", async () => {
   const { model, waiting } = await armed(600n);
   const { commit } = world.as("rhea");

@@ -251,7 +251,11 @@ export class Runner {
     const events = [first];
     for (let event = events.shift(); event !== undefined; event = events.shift()) {
       const before = this.state;
-      const { state, effects } = step(before, event, { limits: parts.limits, nowMs: parts.clock.nowMs() });
+      const { state, effects } = step(before, event, {
+        limits: parts.limits,
+        nowMs: parts.clock.nowMs(),
+        freshId: parts.ids.next(),
+      });
       this.#held.state = state;
       if (state.phase !== before.phase) await this.#entered(state, before.phase);
       if (!(await this.#performAll(effects, events))) return;

@@ -80,7 +80,11 @@ async function decide(
   also: ReturnType<typeof remembering> = { compare: [], then: [] },
 ): Promise<StoredProposal | undefined> {
   const { store, clock, ids, limits, failpoint } = parts;
-  const { state, effects } = step(proposal, event, { limits, nowMs: clock.nowMs() });
+  const { state, effects } = step(proposal, event, {
+    limits,
+    nowMs: clock.nowMs(),
+    freshId: ids.next(),
+  });
   const persist = effects.find((effect) => effect.type === "persist");
   if (state === proposal || persist === undefined) return undefined;
   const slot =

@@ -81,6 +81,8 @@ export type StepContext = {
   readonly limits: CommitLimits;
   /** For records and people only; nothing is decided by it. */
   readonly nowMs: number;
+  /** For the revert that a step may begin: such ids grow with time. Default: one after the commit's own. */
+  readonly freshId?: string;
 };
 
 export type Step<S> = { readonly state: S; readonly effects: readonly Effect[] };

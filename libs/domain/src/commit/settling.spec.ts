@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { CommitEvent } from "./event.ts";
 import { ledgerEntryOf } from "./ledger.ts";
+import { COMMIT_LIMITS } from "./limits.ts";
 import { outcomeOf } from "./proposal.ts";
 import {
   bindings,
@@ -16,6 +17,7 @@ import {
   turn,
 } from "./testing/samples.ts";
 import { owed, revertId } from "./settling.ts";
+import { step } from "./step.ts";
 
 const promoted: CommitEvent = { type: "promoted", atMs: 2_000 };
 const marked: CommitEvent = { type: "marked" };
@@ -140,7 +142,15 @@ it("tries a revert again, under a candidate of its own, until it is made", () =>
   expect(done.effects).toContainEqual({ type: "announce", command: "disarm", to: [lambda, streams] });
 });
 
-it("a revert's id stays a name", () => {
+it("a revert's id stays a name; a fresh one is taken where there is one, for each attempt", () => {
+  const { state } = play(commit(within).state, marked);
+  const context = (freshId: string) => ({ limits: COMMIT_LIMITS, nowMs: 0, freshId });
+  const first = step(state, { type: "rejected" }, context("p2")).state;
+  expect(first).toMatchObject({ confirmation: { state: "reverting", proposal: "p2", attempt: 1 } });
+  const ended = { type: "revert-ended", proposal: "p2", committed: false } as const;
+  expect(step(first, ended, context("p3")).state).toMatchObject({
+    confirmation: { state: "reverting", proposal: "p3", attempt: 2 },
+  });
   expect(revertId("x".repeat(63), 12)).toMatch(/^[a-z0-9-]{1,63}$/);
 });
 

@@ -82,7 +82,7 @@ export function stepMarked(state: Committed, event: CommitEvent, context: StepCo
       if (event.answer.kind !== "settled") return unchanged(state);
       return finish(heardOutcome(state, event));
     case "tick":
-      return spendConfirmation(state, event.elapsedMs);
+      return spendConfirmation(state, event.elapsedMs, context);
     case "remind":
       return tell(state, beginAgain(state));
     case "deregistered":
@@ -90,11 +90,11 @@ export function stepMarked(state: Committed, event: CommitEvent, context: StepCo
     case "confirmed":
       return confirm(state, event, context);
     case "rejected":
-      return reject(state);
+      return reject(state, context);
     case "revert-ended":
-      return endRevert(state, event);
+      return endRevert(state, event, context);
     case "recovered": {
-      const spent = spendConfirmation(excuseGone(state, event), event.chargeMs);
+      const spent = spendConfirmation(excuseGone(state, event), event.chargeMs, context);
       return tellChain(spent.state, [...spent.effects, ...beginAgain(state)]);
     }
     default:
@@ -224,15 +224,15 @@ function confirm(
   return tell(confirmed, [{ type: "persist", slot: "release" }]);
 }
 
-function reject(state: Committed): Step<Committed> {
+function reject(state: Committed, context: StepContext): Step<Committed> {
   if (state.confirmation?.state !== "armed") return unchanged(state);
-  return revert(state, 1);
+  return revert(state, 1, context);
 }
 
-function spendConfirmation(state: Committed, elapsedMs: number): Step<Committed> {
+function spendConfirmation(state: Committed, elapsedMs: number, context: StepContext): Step<Committed> {
   if (state.confirmation?.state !== "armed") return unchanged(state);
   const remainingMs = Math.max(0, state.confirmation.remainingMs - elapsedMs);
-  if (remainingMs === 0) return revert(state, 1);
+  if (remainingMs === 0) return revert(state, 1, context);
   const confirmation: Confirmation = { state: "armed", remainingMs };
   return { state: { ...state, confirmation }, effects: [{ type: "persist", slot: "keep" }] };
 }
@@ -242,28 +242,33 @@ function beginAgain(state: Committed): readonly Effect[] {
   return state.confirmation?.state === "reverting" ? [{ type: "begin-revert" }] : [];
 }
 
-/** Deterministic, so that two coordinators begin the same one. */
+/** Of whoever has no fresh one to give. */
 export function revertId(proposal: string, attempt: number): string {
   const suffix = `-r${attempt}`;
   return `${proposal.slice(0, 63 - suffix.length)}${suffix}`;
 }
 
-function revert(state: Committed, attempt: number): Step<Committed> {
+/** The record says its id before it is begun, so that two coordinators begin the same one. */
+function revert(state: Committed, attempt: number, { freshId }: StepContext): Step<Committed> {
   const confirmation: Confirmation = {
     state: "reverting",
-    proposal: revertId(state.facts.proposal, attempt),
+    proposal: freshId ?? revertId(state.facts.proposal, attempt),
     attempt,
   };
   const effects: readonly Effect[] = [{ type: "persist", slot: "keep" }, { type: "begin-revert" }];
   return { state: { ...state, confirmation }, effects };
 }
 
-function endRevert(state: Committed, event: CommitEvent & { type: "revert-ended" }): Step<Proposal> {
+function endRevert(
+  state: Committed,
+  event: CommitEvent & { type: "revert-ended" },
+  context: StepContext,
+): Step<Proposal> {
   const { confirmation } = state;
   if (confirmation?.state !== "reverting" || confirmation.proposal !== event.proposal)
     return unchanged(state);
   // A revert is owed until it is made: a next attempt, under a candidate of its own.
-  if (!event.committed) return revert(state, confirmation.attempt + 1);
+  if (!event.committed) return revert(state, confirmation.attempt + 1, context);
   const reverted: Committed = { ...state, confirmation: { state: "reverted", proposal: event.proposal } };
   return tell(reverted, [{ type: "persist", slot: "keep" }]);
 }
