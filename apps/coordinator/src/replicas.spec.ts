@@ -142,6 +142,24 @@ it("I11: another replica takes over what the driver leaves half done", async () 
   );
 });
 
+it("takes the lead without a look at what has settled", async () => {
+  await using world = await World.open();
+  await world.model();
+  const owner = await world.conductor("owner", claimsAll);
+  for (const id of ["a", "b"]) await world.settled((await world.makeItSo(id)).name);
+  owner.script = { review: () => undefined };
+  const { name } = await world.makeItSo("c");
+  await world.until(name, (proposal) => proposal.phase === Phase.PROPOSED);
+  const { entries } = await world.store.range({ prefix: "open/" }, {}, signal);
+  expect(entries.map(({ key }) => key)).toEqual([`open/m/${name.split("/").pop()}`]);
+  await world.stopCoordinator();
+  await world.startCoordinator();
+  owner.client = world.as("conductor:owner").conductors;
+  owner.script = claimsAll;
+  expect(await world.settled(name)).toMatchObject({ committed: true, version: 3n });
+  expect((await world.store.range({ prefix: "open/" }, {}, signal)).entries).toEqual([]);
+});
+
 it("I2: an answer of the registry that gets lost is read back before anybody is told", async () => {
   let lost = 0;
   await using world = await World.open({

@@ -47,6 +47,9 @@ export const keys = {
   proposal: (model: string, proposal: string): string => `proposal/${model}/${proposal}`,
   proposals: (model: string): string => `proposal/${model}/`,
   allProposals: (): string => "proposal/",
+  /** Those that have not settled: made with the proposal, deleted by the coordinator with the write that settles it. */
+  openProposal: (model: string, proposal: string): string => `open/${model}/${proposal}`,
+  allOpenProposals: (): string => "open/",
   /** coordinator: what of a proposal's record is too large for it, in parts, written before promote. */
   proposalDetails: (model: string, proposal: string): string => `proposal-detail/${model}/${proposal}/`,
   /** coordinator: the proposal that prepares now. */

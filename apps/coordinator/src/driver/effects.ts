@@ -22,7 +22,7 @@ import { GrecoError } from "@greco/sdk";
 import { modelName, proposalName } from "../names.ts";
 import type { Parts } from "../parts.ts";
 import { isRefusal } from "../relay.ts";
-import type { ProposalStore } from "../store/proposal-store.ts";
+import { closed, type ProposalStore } from "../store/proposal-store.ts";
 import { armSlot, readSlot, releaseSlot, takeSlot } from "../store/slot.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Ledger } from "./ledger.ts";
@@ -109,6 +109,7 @@ export class Effects {
         ...then,
         ...this.#expired(held),
         ...noteOwed(state),
+        ...closed(state),
       ],
     };
     try {

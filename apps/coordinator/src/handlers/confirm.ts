@@ -11,7 +11,7 @@ import type { Coordinator } from "../coordinator.ts";
 import { noteOwed } from "../driver/owed.ts";
 import { proposalName } from "../names.ts";
 import { unchanged } from "../store/conductor-store.ts";
-import type { StoredProposal } from "../store/proposal-store.ts";
+import { closed, type StoredProposal } from "../store/proposal-store.ts";
 import { readSlot, releaseSlot } from "../store/slot.ts";
 import { toProposal, type ProposalInit } from "../wire/proposal.ts";
 import { firstAnswer, remembering, type Asked } from "./first-answer.ts";
@@ -100,6 +100,7 @@ async function decide(
         { type: "put", key, value: encodeProposal(state).record },
         ...slot.then,
         ...noteOwed(state),
+        ...closed(state),
         ...also.then,
         auditOperation(model, ids.next(), {
           timeMs: clock.nowMs(),

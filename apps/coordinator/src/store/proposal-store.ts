@@ -1,7 +1,7 @@
 /** Proposals' records, with the revision to compare with, and what is kept beside them. */
 import { decodeProposal, restoreDetail, type Proposal } from "@greco/domain/commit";
 import { keys } from "@greco/control-kit";
-import type { CpStore, KeyValue } from "@greco/ports";
+import type { CpStore, KeyValue, Operation } from "@greco/ports";
 import type { CoordinatorLimits } from "../limits.ts";
 
 export type StoredProposal = {
@@ -44,22 +44,20 @@ export class ProposalStore {
     return { model, id, proposal, revision: entry.modRevision, created: entry.createRevision };
   }
 
-  /** All that are not settled, and the revision up to which this is so. */
+  /** All that are not settled, without a look at those that are; nothing that is made later is missed from `revision` on. */
   async open(signal: AbortSignal): Promise<{ readonly open: StoredProposal[]; readonly revision: number }> {
     const open: StoredProposal[] = [];
     let after: string | undefined;
     let revision: number | undefined;
     for (;;) {
-      const range = { prefix: keys.allProposals(), ...(after === undefined ? {} : { after }) };
-      const page = await this.#store.range(
-        range,
-        { limit: PAGE, ...(revision === undefined ? {} : { revision }) },
-        signal,
-      );
+      const range = { prefix: keys.allOpenProposals(), ...(after === undefined ? {} : { after }) };
+      const page = await this.#store.range(range, { limit: PAGE, keysOnly: true }, signal);
       revision ??= page.revision;
-      for (const entry of page.entries)
-        if (decodeProposal(entry.value).proposal.phase !== "settled")
-          open.push(await this.decode(entry, signal));
+      for (const { key } of page.entries) {
+        const { model, id } = partsOf(key);
+        const stored = await this.read(model, id, signal);
+        if (stored !== undefined && stored.proposal.phase !== "settled") open.push(stored);
+      }
       after = page.entries.at(-1)?.key;
       if (!page.more || after === undefined) return { open, revision };
     }
@@ -81,7 +79,13 @@ export class ProposalStore {
   }
 }
 
-/** `proposal/{model}/{proposal}` */
+/** With the write that settles it: whoever takes the lead need not look at it again. */
+export function closed({ phase, facts: { model, proposal } }: Proposal): readonly Operation[] {
+  if (phase !== "settled") return [];
+  return [{ type: "delete", range: { key: keys.openProposal(model, proposal) } }];
+}
+
+/** `proposal/{model}/{proposal}`, and other keys of its form. */
 export function partsOf(key: string): { readonly model: string; readonly id: string } {
   const [, model = "", id = ""] = key.split("/");
   return { model, id };

@@ -244,6 +244,7 @@ async function seal(
               put(keys.pendingCandidate(model, proposal), pending),
               put(keys.frozen(model), { candidate: proposal }),
               { type: "put", key: keys.proposal(model, proposal), value: wanted.proposalRecord },
+              { type: "put", key: keys.openProposal(model, proposal), value: new Uint8Array() },
               audited(registry, context, model, {
                 resource: `models/${model}/proposals/${proposal}`,
                 outcome: "frozen",
