@@ -18,7 +18,15 @@ const NO_SOURCES = [
 const NO_REASONS = new Set([
   // gRPC's codes.
   ...["ALREADY_EXISTS", "FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED"],
-  ...["UNAVAILABLE", "UNIMPLEMENTED", "UNKNOWN"],
+  ...[
+    "UNAVAILABLE",
+    "UNIMPLEMENTED",
+    "UNKNOWN",
+    "RESOURCE_EXHAUSTED",
+    "ABORTED",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+  ],
   // Node's, the system's and SQL's words.
   ...["ENOENT", "EEXIST", "EPERM", "ERR_WORKER_OUT_OF_MEMORY", "SIGINT", "SIGKILL", "SIGTERM", "JWT", "OKP"],
   ...["ASC", "DESC", "BEGIN", "COMMIT", "ROLLBACK", "OPTIONS", "UTC"],

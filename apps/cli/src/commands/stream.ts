@@ -7,6 +7,7 @@ import {
   PositionsSchema,
   type SubscribeRequest,
 } from "@greco/contracts/greco/dataplane/v1/dataplane";
+import { followStream } from "@greco/sdk";
 import { CliError, EXIT } from "../cli-error.ts";
 import type { Context, Runner } from "../context.ts";
 import { parseInteger } from "../names.ts";
@@ -164,6 +165,25 @@ function entryText(context: Context, entry: Entry): string {
   return `${head}  ${oneLine(JSON.stringify(payloadOf(entry)))}${from}\n`;
 }
 
+/** From positions it goes on over a restart of the ingress; from the end or an epoch it cannot (see the SDK). */
+async function* entriesFrom(
+  context: Context,
+  request: { readonly stream: string; readonly start: SubscribeRequest["start"]; readonly bounded: boolean },
+): AsyncGenerator<Entry> {
+  const { ingress } = await context.clients();
+  const { stream, start, bounded } = request;
+  const { signal, output } = context;
+  if (start.case !== "beginning" && start.case !== "positions") {
+    for await (const { entries } of ingress.subscribe(request, { signal })) yield* entries;
+    return;
+  }
+  const positions = start.case === "positions" ? start.value.positions : [];
+  const after = new Map(positions.map(({ lane, seq }) => [lane, seq]));
+  const onInterrupted = (error: Error): void =>
+    output.note(`the ingress does not answer, still trying: ${error.message}`);
+  yield* followStream(ingress, stream, { signal, bounded, after, onInterrupted });
+}
+
 async function subscribe(context: Context, flags: SubscribeFlags, name: string): Promise<void> {
   const limit = flags.limit === undefined ? Number.POSITIVE_INFINITY : parseInteger(flags.limit, "--limit");
   const request = {
@@ -171,20 +191,19 @@ async function subscribe(context: Context, flags: SubscribeFlags, name: string):
     start: startOf(flags.from),
     bounded: flags.bounded === true,
   };
-  const { ingress } = await context.clients();
   const items = context.output.items();
   let messages = 0;
   try {
-    for await (const { entries } of ingress.subscribe(request, { signal: context.signal }))
-      for (const entry of entries) {
-        if (messages >= limit) return;
-        items.item(entryJson(entry), () => entryText(context, entry));
-        if (entry.kind === Entry_Kind.DATA) messages += 1;
-        if (messages >= limit) return;
-      }
+    if (limit === 0) return;
+    for await (const entry of entriesFrom(context, request)) {
+      items.item(entryJson(entry), () => entryText(context, entry));
+      if (entry.kind === Entry_Kind.DATA) messages += 1;
+      if (messages >= limit) return;
+    }
   } finally {
     items.end();
   }
-  if (messages === 0 && request.bounded)
+  if (messages === 0 && request.bounded) {
     context.output.note(`${shortName(request.stream)} has no messages there`);
+  }
 }

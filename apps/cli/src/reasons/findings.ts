@@ -186,6 +186,10 @@ export const FINDING_REASONS = {
     means: "two conductors make the entity their own, and both would put it into effect",
     next: "change it so that one of them takes it, or deregister the other",
   },
+  ANSWER_TOO_LARGE: {
+    means: "the change touches so much that a conductor's answer to it does not fit into one message",
+    next: "make it so in several smaller drafts",
+  },
   PREPARE_FAILED: {
     means: "the conductor accepted the change but could not prepare it",
     next: "try again; if it fails again, its log says why",

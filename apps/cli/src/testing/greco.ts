@@ -10,6 +10,7 @@ const LAUNCHER = join(ROOT, "bin/greco.mjs");
 const MAIN = join(ROOT, "apps/cli/src/main.ts");
 /** As the launcher has it. */
 const COMPILED = join(ROOT, ".cache/node");
+const ENVIRONMENT = { PATH: process.env["PATH"] ?? "", HOME: tmpdir(), NODE_COMPILE_CACHE: COMPILED };
 const START_MS = 60_000;
 
 export type Ran = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
@@ -35,14 +36,27 @@ function collect(child: ChildProcess, options: RunOptions): Promise<Ran> {
   });
 }
 
-/** The command line with an environment of its own: no terminal, nothing of the caller's. */
-export function greco(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", MAIN, ...args], {
-    env: { PATH: process.env["PATH"] ?? "", HOME: tmpdir(), NODE_COMPILE_CACHE: COMPILED, ...options.env },
+/** A command of a shell, in which `greco` is the command line. */
+export function shell(command: string, options: RunOptions = {}): Promise<Ran> {
+  const greco = `greco() { "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"; }`;
+  const child = spawn("bash", ["-c", `${greco}\n${command}`], {
+    env: { ...ENVIRONMENT, ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   return collect(child, options);
 }
+
+/** The command line with an environment of its own: no terminal, nothing of the caller's. */
+export function greco(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", MAIN, ...args], {
+    env: { ...ENVIRONMENT, ...options.env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  return collect(child, options);
+}
+
+/** `greco …` on one model. */
+export type Greco = (args: readonly string[], options?: RunOptions) => Promise<Ran>;
 
 /** A Greco of its own in a temporary folder, and models in it. */
 export class GrecoDev implements AsyncDisposable {
@@ -92,7 +106,7 @@ export class GrecoDev implements AsyncDisposable {
   }
 
   /** A fresh model with its conductors, and `greco …` on it. */
-  async model(): Promise<(args: readonly string[], options?: RunOptions) => Promise<Ran>> {
+  async model(): Promise<Greco> {
     this.#models += 1;
     const name = `model-${this.#models}`;
     const made = await this.run(["model", "create", name, "--wait"]);
