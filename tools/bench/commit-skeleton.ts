@@ -100,6 +100,7 @@ export async function openSkeleton(durable: readonly Durable[], signal: AbortSig
   const toRegistry = new GrpcClient(registryAddress, credentials.createInsecure());
   stack.defer(() => toRegistry.close());
 
+  let failed = (_error: unknown): void => undefined;
   let votes = 0;
   let voted = (): void => undefined;
   const propose = async (): Promise<void> => {
@@ -116,7 +117,7 @@ export async function openSkeleton(durable: readonly Durable[], signal: AbortSig
     {
       make: unary(async () => {
         await call(toRegistry, "freeze");
-        propose().catch((error: unknown) => stack.defer(() => Promise.reject(error)));
+        propose().catch((error: unknown) => failed(error));
         return ANSWER;
       }),
       answer: unary(async () => {
@@ -155,7 +156,8 @@ export async function openSkeleton(durable: readonly Durable[], signal: AbortSig
   return {
     async commit() {
       round += 1;
-      const seen = new Promise<void>((resolve) => {
+      const seen = new Promise<void>((resolve, reject) => {
+        failed = reject;
         moved = (version) => {
           if (version === round) resolve();
         };
