@@ -60,6 +60,10 @@ export class DevProcess implements AsyncDisposable {
       },
     );
     this.#child = child;
+    // A test that is given up must not leave it behind.
+    const endWithTests = (): boolean => child.kill("SIGKILL");
+    process.once("exit", endWithTests);
+    child.once("exit", () => process.off("exit", endWithTests));
     this.#ended = new Promise((resolve) => child.once("exit", resolve));
     child.stderr
       .setEncoding("utf8")
