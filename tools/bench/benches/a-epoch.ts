@@ -1,5 +1,13 @@
-// [A-epoch] What it costs that every message runs under the epoch of its own position: CPU of a message with the check
-// and without it (a switch that only benchmarks have), and throughput while the query is switched once a second.
+// [A-epoch] What it costs that every message runs under the epoch of its own position, with a switch that only benchmarks
+// have and that leaves the check out; and throughput while the query is switched once a second.
+//
+// The check is some nanoseconds, a whole message some microseconds with the noise of a machine. So the limit is held by
+// what the check costs where it stands, as a part of the CPU of a whole message; whole messages with and without it are
+// measured and shown beside that.
+import { data, duty, INPUT, marker, Q } from "../../../libs/runtime-kit/src/testing/model.ts";
+import { CallWindow } from "../../../libs/runtime-kit/src/call-window.ts";
+import { RUNTIME_LIMITS } from "@greco/runtime-kit";
+import { epoch } from "@greco/domain/model";
 import type { Bench, BenchContext, Measured } from "../bench.ts";
 import { interleaved, show } from "../measure.ts";
 import { RuntimeRig } from "../runtime-rig.ts";
@@ -7,13 +15,35 @@ import { RuntimeRig } from "../runtime-rig.ts";
 const LANES = 4;
 /** Enough that starting a runtime, some tens of milliseconds, is little beside them. */
 const CHECKED = 40_000;
-const CHECK_ROUNDS = 24;
-const CHECK_MAX = 1.02;
+const WHOLE_ROUNDS = 12;
+const WINDOWED = 400_000;
+const WINDOW_ROUNDS = 40;
+const SHARE_MAX = 0.02;
 /** Some seconds at full speed, so that there are some switches in them. */
 const FLOWING = 100_000;
-const SWITCH_ROUNDS = 8;
+const SWITCH_ROUNDS = 12;
 const SWITCH_MIN = 0.95;
 const SWITCH_EVERY_MS = 1_000;
+
+/** Nanoseconds for a message to go through the window in which the check stands: in, called, answered, out. */
+function throughWindow(epochCheck: boolean): number {
+  const window = new CallWindow({ query: Q, lane: INPUT, limits: RUNTIME_LIMITS, epochCheck });
+  window.learn(epoch(1), duty("p"));
+  window.take(marker(1, 1));
+  window.shift();
+  const message = data(2, 1);
+  const outcome = { type: "outputs", outputs: [] } as const;
+  const batch = RUNTIME_LIMITS.callEntries;
+  const outcomes = Array.from({ length: batch }, () => outcome);
+  const before = process.hrtime.bigint();
+  for (let done = 0; done < WINDOWED; done += batch) {
+    for (let each = 0; each < batch; each++) window.take(message);
+    const call = window.nextCall();
+    if (call !== undefined) window.settle(call, outcomes);
+    for (let each = 0; each < batch; each++) window.shift();
+  }
+  return Number(process.hrtime.bigint() - before) / WINDOWED;
+}
 
 /** CPU of this process for a message, in microseconds: everything from reading its lane to its durable output. */
 async function cpuOfMessage(rig: RuntimeRig, benchmarkWithoutEpochCheck: boolean): Promise<number> {
@@ -46,29 +76,38 @@ async function throughput(rig: RuntimeRig, switching: boolean): Promise<number> 
 }
 
 async function run({ signal, say }: BenchContext): Promise<Measured> {
+  const window = await interleaved(WINDOW_ROUNDS, {
+    a: () => throughWindow(true),
+    b: () => throughWindow(false),
+    warmups: 10,
+  });
   await using rig = await RuntimeRig.open(signal);
-  const check = await interleaved(CHECK_ROUNDS, {
+  const whole = await interleaved(WHOLE_ROUNDS, {
     a: () => cpuOfMessage(rig, false),
     b: () => cpuOfMessage(rig, true),
     warmups: 2,
   });
-  say(`epoch check: CPU of a message with ÷ without ${show(check.ratio)}`);
+  const checkNs = Math.max(0, window.a.median - window.b.median);
+  const share = checkNs / (whole.a.median * 1_000);
+  say(`epoch check: ${checkNs.toFixed(1)} ns of ${show(whole.a, " µs")}`);
   const switched = await interleaved(SWITCH_ROUNDS, {
     a: () => throughput(rig, true),
     b: () => throughput(rig, false),
   });
-  const cpu = `check: ${show(check.a, " µs")} a message, without ${show(check.b, " µs")}, ratio ${show(check.ratio, "", 4)}`;
+  const cpu =
+    `check: ${checkNs.toFixed(1)} ns (${show(window.a, " ns")} − ${show(window.b, " ns")}) of ` +
+    `${show(whole.a, " µs")} a message: ${(share * 100).toFixed(2)} %; whole messages with ÷ without ${show(whole.ratio)}`;
   const flow = `switched once a second: ${show(switched.a, "/s")}, never ${show(switched.b, "/s")}, ratio ${show(switched.ratio)}`;
   return {
     figure: `${cpu}; ${flow}`,
-    pass: check.ratio.median <= CHECK_MAX && switched.ratio.median >= SWITCH_MIN,
-    details: { check, switched },
+    pass: share <= SHARE_MAX && switched.ratio.median >= SWITCH_MIN,
+    details: { window, whole, share, switched },
   };
 }
 
 export const bench: Bench = {
   id: "A-epoch",
   title: "the epoch of each message, and switching",
-  limit: `CPU of a message ≤ ${CHECK_MAX} × without the check; throughput switching once a second ≥ ${SWITCH_MIN}`,
+  limit: `the check ≤ ${SHARE_MAX * 100} % of the CPU of a message; throughput switching once a second ≥ ${SWITCH_MIN}`,
   run,
 };
