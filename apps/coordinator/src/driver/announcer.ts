@@ -109,6 +109,7 @@ function settlement(
   committed: boolean;
   version: bigint;
   armed: boolean;
+  baseVersion: bigint;
 } {
   const frozen = frozenOf(state);
   const outcome = outcomeOf(state);
@@ -119,5 +120,7 @@ function settlement(
     committed,
     version: committed ? BigInt(outcome.version) : 0n,
     armed: committed && outcome.confirmation !== undefined && kind === "settle",
+    // A conductor that never heard of the candidate forgets its tombstone once the head is above it.
+    baseVersion: BigInt(frozen?.candidate.base ?? 0),
   };
 }
