@@ -58,7 +58,7 @@ function banner(dev: Dev): string {
   tokens       ${dev.tokenDir} (viewer, editor, releaser, admin)
 
 Next, in another terminal:
-  greco model create airline --as admin --data ${dev.dataDir}
+  greco model create airline --wait --data ${dev.dataDir}
   greco doctor --data ${dev.dataDir}
 
 Ctrl-C ends it; the data stays.
