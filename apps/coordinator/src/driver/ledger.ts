@@ -26,6 +26,8 @@ export class Ledger {
 
   /** The first epoch above `head` that the ledger has already; undefined: it is not ahead. */
   async aheadOf(model: string, head: Epoch, signal: AbortSignal): Promise<Epoch | undefined> {
+    // Written up to the head by ourselves, and nobody writes above the head: only who comes from a restore looks.
+    if (head > 0 && this.#known.get(model) === head) return undefined;
     const [entry] = await this.#parts.laneStore.readLedger(modelId(model), head, 1, signal);
     return entry?.epoch;
   }

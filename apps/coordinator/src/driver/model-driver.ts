@@ -19,8 +19,9 @@ import { readSlot } from "../store/slot.ts";
 import type { Announcer } from "./announcer.ts";
 import { Owed } from "./owed.ts";
 import { Runner, type RunnerContext } from "./runner.ts";
+import type { TurnMemory } from "./turn.ts";
 
-type Context = Omit<RunnerContext, "changed" | "abandoned">;
+type Context = Omit<RunnerContext, "changed" | "abandoned" | "memory">;
 type Again = { attempts: number; notBeforeMs: number };
 
 export class ModelDriver {
@@ -28,6 +29,7 @@ export class ModelDriver {
   readonly #context: Context;
   readonly #signal: AbortSignal;
   readonly #runners = new Map<string, Runner>();
+  readonly #memory: TurnMemory = { known: undefined };
   readonly #owed: Owed;
   readonly #joins = new Map<ConductorId, Again>();
   #joining: Promise<void> = Promise.resolve();
@@ -60,6 +62,7 @@ export class ModelDriver {
       ...this.#context,
       changed: (runner) => this.#changed(runner),
       abandoned: (proposal) => this.#abandoned(proposal),
+      memory: this.#memory,
     };
     const runner = new Runner(stored, chargeMs, context, this.#signal);
     this.#runners.set(stored.id, runner);
@@ -80,6 +83,7 @@ export class ModelDriver {
 
   /** A conductor may have gone, or come back. */
   async conductorsChanged(): Promise<void> {
+    this.#memory.known = undefined;
     const all = await listConductors(this.#context.parts.store, this.model, this.#signal);
     for (const { conductor, deregistered } of all)
       if (deregistered !== undefined)

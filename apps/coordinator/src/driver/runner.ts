@@ -26,7 +26,7 @@ import type { ProposalStore, StoredProposal } from "../store/proposal-store.ts";
 import { claimableOf, type Candidates } from "./candidates.ts";
 import type { Effects, Held } from "./effects.ts";
 import type { Ledger } from "./ledger.ts";
-import { readTurn } from "./turn.ts";
+import { readTurn, type TurnMemory } from "./turn.ts";
 
 export type RunnerContext = {
   readonly parts: Parts;
@@ -38,6 +38,7 @@ export type RunnerContext = {
   readonly changed: (runner: Runner) => void;
   /** Whether a proposal that holds the slot is over. */
   readonly abandoned: (proposal: string) => Promise<boolean>;
+  readonly memory: TurnMemory;
 };
 
 type Mail =
@@ -207,7 +208,8 @@ export class Runner {
 
   /** D1 */
   async #load(chargeMs: number): Promise<void> {
-    const { parts, proposals, candidates } = this.#context;
+    const { parts, proposals, candidates, memory } = this.#context;
+    memory.known = undefined;
     const stored = await proposals.read(this.model, this.id, this.#signal);
     if (stored === undefined) {
       parts.log.error("commit.record-gone", { model: this.model, proposal: this.id });
@@ -233,8 +235,8 @@ export class Runner {
 
   async #takeTurn(): Promise<void> {
     if (this.state.phase !== "queued") return;
-    const { parts, candidates, ledger, abandoned } = this.#context;
-    const turn = await readTurn(parts, candidates, this.state, abandoned, this.#signal);
+    const { parts, candidates, ledger, abandoned, memory } = this.#context;
+    const turn = await readTurn(parts, candidates, this.state, abandoned, memory, this.#signal);
     if (turn === undefined) return;
     if ("gone" in turn) return await this.#hear({ type: "deregistered", conductor: turn.gone });
     this.#held.turn = turn;

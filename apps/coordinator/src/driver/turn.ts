@@ -29,21 +29,33 @@ export type Turn = {
 /** Who was to join is not registered any more. */
 export type Gone = { readonly gone: ConductorId };
 
+/**
+ * What the last turn of the model has read. It may be out of date: the transaction that takes the slot compares it,
+ * and who loses the comparison forgets it and reads.
+ */
+export type TurnMemory = {
+  known: { readonly registrations: Stored<Registrations>; readonly policy: Stored<VoterPolicy> } | undefined;
+};
+
+const FREE: Slot = { record: undefined, revision: 0 };
+
 /** Undefined: the slot is another's. `abandoned`: whether the proposal that holds it is over. */
 export async function readTurn(
   parts: Parts,
   candidates: Candidates,
   { facts }: Queued,
   abandoned: (proposal: string) => Promise<boolean>,
+  memory: TurnMemory,
   signal: AbortSignal,
 ): Promise<Turn | Gone | undefined> {
   const { store } = parts;
   const { model, proposal, origin } = facts;
+  const known = origin.kind === "draft" || origin.kind === "rollback" ? memory.known : undefined;
   const [slot, head, registrations, policy, { candidate }] = await Promise.all([
-    readSlot(store, model, signal),
+    known === undefined ? readSlot(store, model, signal) : FREE,
     readHead(parts, model, signal),
-    readRegistrations(store, model, signal),
-    readPolicy(parts, model, signal),
+    known?.registrations ?? readRegistrations(store, model, signal),
+    known?.policy ?? readPolicy(parts, model, signal),
     candidates.get(model, proposal, signal),
   ]);
   const holder = slot.record?.proposal;
@@ -53,6 +65,7 @@ export async function readTurn(
   const standing =
     joining === undefined ? registrations : await enlist(parts, model, joining, registrations, slot, signal);
   if (standing === undefined) return joining === undefined ? undefined : { gone: joining };
+  memory.known = { registrations: standing, policy };
   const active = standing.value.active.map(({ conductor, kinds }) => ({
     conductor: conductorId(conductor),
     kinds,
@@ -62,12 +75,13 @@ export async function readTurn(
     compare: [
       unchanged(keys.registrations(model), standing.revision),
       unchanged(keys.head(model), head.revision),
+      unchanged(keys.model(model), policy.revision),
     ],
     event: {
       type: "turn",
       head: head.value,
       frozen: { candidate: toFacts(candidate), registrationsRevision: standing.revision },
-      voters: freezeVoters(policy, active, affectedKinds(candidate), joining),
+      voters: freezeVoters(policy.value, active, affectedKinds(candidate), joining),
       claimable: claimableOf(candidate),
     },
   };
@@ -84,10 +98,15 @@ async function readHead({ store }: Parts, model: string, signal: AbortSignal): P
 }
 
 /** Of the model's record, which is the registry's to write: read beside the rest, it costs no call. */
-async function readPolicy({ store }: Parts, model: string, signal: AbortSignal): Promise<VoterPolicy> {
+async function readPolicy(
+  { store }: Parts,
+  model: string,
+  signal: AbortSignal,
+): Promise<Stored<VoterPolicy>> {
   const { entries } = await store.range({ key: keys.model(model) }, { limit: 1 }, signal);
   const record = entries[0] === undefined ? undefined : fromBytes(entries[0].value);
-  return (record as { voters?: VoterPolicy } | undefined)?.voters === "affected" ? "affected" : "all";
+  const { voters } = (record ?? {}) as { readonly voters?: VoterPolicy };
+  return { value: voters === "affected" ? "affected" : "all", revision: entries[0]?.modRevision ?? 0 };
 }
 
 /**

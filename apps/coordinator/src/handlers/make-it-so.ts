@@ -127,6 +127,14 @@ async function propose(
   if (candidate === undefined) throw new Error("the registry froze it, and told no candidate");
   if (request.validateOnly) return validated(queued, toFacts(candidate));
   await failpoint("commit.freeze.after");
+  // The driver has mostly begun before this answer came.
+  const runner = driver.runner(model, facts.proposal);
+  if (runner !== undefined && runner.revision > 0)
+    return toProposal({
+      proposal: runner.shownRemaining(),
+      revision: runner.revision,
+      queuePosition: driver.position(model, facts.proposal),
+    });
   // A repeat of the request gets the first answer: the proposal that it made.
   const stored = await proposals.read(model, candidate.proposalId, signal);
   if (stored === undefined)
