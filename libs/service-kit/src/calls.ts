@@ -3,7 +3,8 @@ import { type Fault, fault } from "./fault.ts";
 
 export type CallScope = {
   readonly signal: AbortSignal;
-  abort(reason: Fault): void;
+  /** `why` is asked only if somebody is still there to be told. */
+  abort(why: () => Fault): void;
   /** The call is answered: an abort that comes now has nobody to tell. */
   done(): void;
 };
@@ -26,8 +27,8 @@ export function createCalls(): Calls {
       open.set(controller, streaming);
       return {
         signal: controller.signal,
-        abort: (reason) => {
-          if (open.has(controller)) controller.abort(reason);
+        abort: (why) => {
+          if (open.has(controller)) controller.abort(why());
         },
         done() {
           if (!open.delete(controller) || open.size > 0) return;

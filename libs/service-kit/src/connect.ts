@@ -93,7 +93,7 @@ function route(router: ConnectRouter, endpoint: Endpoint, edge: Edge, calls: Cal
 
 function open(context: HandlerContext, calls: Calls, streaming: boolean): CallScope {
   const scope = calls.start(streaming);
-  const onAbort = (): void => scope.abort(whyAborted(context.signal.reason));
+  const onAbort = (): void => scope.abort(() => whyAborted(context.signal.reason));
   context.signal.addEventListener("abort", onAbort);
   if (context.signal.aborted) onAbort();
   return scope;

@@ -105,7 +105,8 @@ function adapter(endpoint: Endpoint, edge: Edge, calls: Calls): UntypedServiceIm
 function open(call: AnyCall, calls: Calls, streaming: boolean): CallScope {
   const scope = calls.start(streaming);
   // G2: grpc-js tells of a cancelled call, a lost connection and a deadline by the same event.
-  call.once("cancelled", () => scope.abort(whyCancelled(call)));
+  // It tells of it at the end of each call, too.
+  call.once("cancelled", () => scope.abort(() => whyCancelled(call)));
   return scope;
 }
 

@@ -8,7 +8,7 @@ import { type Clock, LeaseGoneError, type LeaseId } from "@greco/ports";
 import { meta, setMeta } from "./cp-range.ts";
 import { createChanges } from "./cp-transaction.ts";
 import type { Database } from "./database.ts";
-import { nextNews } from "./next-news.ts";
+import { createWaits } from "./waits.ts";
 
 export type Leases = {
   grant(ttlMs: number, signal: AbortSignal): Promise<LeaseId>;
@@ -98,12 +98,13 @@ export function createLeases(database: Database, clock: Clock): Leases {
         end(database, lease);
       }, signal),
     async run(signal) {
+      await using waits = createWaits(database.news, clock, signal);
       while (!signal.aborted) {
         const news = database.news.count;
         // Beyond the store's reach for now (locked, or the disk is full): try again, and say it to nobody, because
         // who asks for something is told.
         const nextMs = await endLapsed(signal).catch(() => RETRY_MS);
-        await nextNews(database.news, clock, news, nextMs, signal);
+        await waits.newsOr(news, nextMs);
       }
     },
   };

@@ -6,6 +6,7 @@ import { type Clock, CompactedError, type KeyRange, type WatchBatch, type WatchE
 import { type Bounds, bounds, boundsOf, inBounds, meta, toKeyValue } from "./cp-range.ts";
 import type { HistoryRow } from "./cp-schema.ts";
 import type { Database } from "./database.ts";
+import { createWaits } from "./waits.ts";
 
 /** Between two signs of life of a watch that sees nothing: "every few seconds" (cp-store.ts). */
 const PROGRESS_MS = 2_000;
@@ -74,7 +75,7 @@ async function* follow(
 ): AsyncGenerator<WatchBatch, void, undefined> {
   const at = bounds(range);
   const after = "prefix" in range ? range.after : undefined;
-  await using waits = createWaits(database, clock, signal);
+  await using waits = createWaits(database.news, clock, signal);
   let position = await start;
   let told = clock.monotonicMs();
   for (;;) {
@@ -91,39 +92,3 @@ async function* follow(
     else await waits.newsOr(seen, PROGRESS_MS - (clock.monotonicMs() - told));
   }
 }
-
-type Waits = AsyncDisposable & {
-  /** Resolves on news behind `seen`, about when `ms` are over, or when the signal aborts; perhaps sooner. */
-  newsOr(seen: number, ms: number): Promise<void>;
-};
-
-/**
- * The timer and the place in the row of waiters outlast a single wait: every commit wakes every watch, and to set
- * both up and take both down each time would cost more than the look.
- */
-function createWaits({ news }: Database, clock: Clock, signal: AbortSignal): Waits {
-  const over = new AbortController();
-  const scope = AbortSignal.any([signal, over.signal]);
-  let timer: Promise<void> | undefined;
-  let waiting: Promise<void> | undefined;
-  const rung = (): void => {
-    timer = undefined;
-  };
-  const woken = (): void => {
-    waiting = undefined;
-  };
-  return {
-    async newsOr(seen, ms) {
-      // A sleep's only rejection is that of the signal, which the watch looks at.
-      timer ??= clock.sleep(Math.max(0, ms), scope).then(rung, rung);
-      waiting ??= news.after(seen, scope).then(woken);
-      await Promise.race([timer, waiting]);
-    },
-    async [Symbol.asyncDispose]() {
-      over.abort(ended);
-      await Promise.all([timer, waiting]);
-    },
-  };
-}
-
-const ended = new Error("nobody watches any more");
