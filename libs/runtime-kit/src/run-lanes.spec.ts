@@ -304,7 +304,7 @@ describe("what is missing", () => {
       /^HOST_FAILED/,
     );
     host.broken = () => false;
-    await clock.advance(15_000);
+    await clock.advance(3_000);
     expect(await textsOf("u")).toEqual(["b.v1(a.v1(m1)#0)#0"]);
     expect(runner.status().counts.deadLetters).toBe(0);
   });
