@@ -10,9 +10,13 @@ import { systemClock } from "./clock.ts";
 const DIGITS = "0123456789abcdefghijklmnopqrstuv";
 const TIME_DIGITS = 10;
 const CHANCE_DIGITS = 16;
+const IDS_A_DRAW = 64;
 
 export function createIds(clock: Pick<Clock, "nowMs">, random: () => number = Math.random): Ids {
   const chance = new Uint8Array(CHANCE_DIGITS);
+  // A draw costs a call of the system, so it is for many ids.
+  const pool = new Uint8Array(CHANCE_DIGITS * IDS_A_DRAW);
+  let drawn = pool.length;
   let lastMs = -1;
   let timeText = "";
   return {
@@ -21,8 +25,11 @@ export function createIds(clock: Pick<Clock, "nowMs">, random: () => number = Ma
       if (nowMs > lastMs) {
         lastMs = nowMs;
         timeText = encodeTime(nowMs);
-        randomFillSync(chance);
-        for (let i = 0; i < CHANCE_DIGITS; i += 1) chance[i] = (chance[i] ?? 0) & 31;
+        if (drawn === pool.length) {
+          randomFillSync(pool);
+          drawn = 0;
+        }
+        for (let i = 0; i < CHANCE_DIGITS; i += 1) chance[i] = (pool[drawn++] ?? 0) & 31;
         // Room to count up within the millisecond.
         chance[0] = (chance[0] ?? 0) & 15;
       } else increment(chance);

@@ -22,7 +22,12 @@ function toEvent(row: HistoryRow): WatchEvent {
 }
 
 /** The next whole revisions behind `position`. */
-function look(database: Database, at: Bounds, after: string | undefined, position: number): WatchBatch {
+function look(
+  database: Database,
+  at: Bounds,
+  after: string | undefined,
+  position: number,
+): { readonly batch: WatchBatch; readonly more: boolean } {
   const compacted = meta(database, "compacted");
   if (position + 1 < compacted) throw new CompactedError(compacted);
   const newest = meta(database, "revision");
@@ -41,12 +46,12 @@ function look(database: Database, at: Bounds, after: string | undefined, positio
   for (const each of rows as Iterable<unknown> as Iterable<HistoryRow>) {
     const full = events.length >= EVENTS_A_BATCH || bytes >= BYTES_A_BATCH;
     // A revision is never divided.
-    if (full && each.revision > revision) return { events, revision };
+    if (full && each.revision > revision) return { batch: { events, revision }, more: true };
     revision = each.revision;
     events.push(toEvent(each));
     bytes += each.key.length + (each.value?.length ?? 0);
   }
-  return { events, revision: Math.max(upTo, position) };
+  return { batch: { events, revision: Math.max(upTo, position) }, more: upTo < newest };
 }
 
 export function watch(
@@ -80,15 +85,14 @@ async function* follow(
   let told = clock.monotonicMs();
   for (;;) {
     const seen = database.news.count;
-    const batch = await database.read(() => look(database, at, after, position), signal);
-    const moved = batch.revision > position;
+    const { batch, more } = await database.read(() => look(database, at, after, position), signal);
     position = batch.revision;
     if (batch.events.length > 0 || clock.monotonicMs() - told >= PROGRESS_MS) {
       yield batch;
       told = clock.monotonicMs();
     }
-    // Perhaps there is more: look again at once, but let others have their turn.
-    if (moved) await database.pause();
+    // Let others have their turn. What was committed since the look is news, and wakes at once.
+    if (more) await database.pause();
     else await waits.newsOr(seen, PROGRESS_MS - (clock.monotonicMs() - told));
   }
 }
