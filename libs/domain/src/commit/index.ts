@@ -10,7 +10,7 @@ export type { AnswerEnvelope, RefusedAnswer, Verdict } from "./judge.ts";
 export { ledgerEntryOf } from "./ledger.ts";
 export { COMMIT_LIMITS, elapsedMs, prepareDeadlineMs } from "./limits.ts";
 export type { CommitLimits } from "./limits.ts";
-export { ABORT_CAUSES, frozenOf, isArmed, isDecided, outcomeOf, PHASES, votersOf } from "./proposal.ts";
+export { ABORT_CAUSES, frozenOf, isDecided, outcomeOf, PHASES, votersOf } from "./proposal.ts";
 export type {
   Abort,
   AbortCause,

@@ -165,10 +165,3 @@ export function outcomeOf(proposal: Proposal): Outcome | undefined {
       return undefined;
   }
 }
-
-/** Whether it has, or will have, the model's slot as long as it is undecided or waits for its confirmation. */
-export function isArmed(proposal: Proposal): boolean {
-  const state =
-    proposal.phase === "committed" || proposal.phase === "marked" ? proposal.confirmation?.state : undefined;
-  return state === "armed" || state === "reverting";
-}
