@@ -50,7 +50,14 @@ export async function readersOf(
       if (reader !== undefined) readers.push({ ...reader, until });
       reader = undefined;
     };
-    for (const epoch of index.changesOf(query)) {
+    const changes = index.changesOf(query);
+    for (const [each, epoch] of changes.entries()) {
+      const next = changes[each + 1];
+      if (next !== undefined && next <= from) {
+        // In force before the span only: nobody asks for it, and its binding may be retired by now.
+        closed(epoch);
+        continue;
+      }
       const binding = index.bindingAt(epoch, query);
       const content =
         binding && (JSON.parse(await bindings.content(binding, signal)) as Pick<QueryContent, "from" | "to">);
