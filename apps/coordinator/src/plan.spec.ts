@@ -69,16 +69,30 @@ it("shows what every conductor would do, riskiest first, and changes nothing", a
 
 it("names vetoes, who keeps silent, and what nobody claims", async () => {
   const model = await newModel();
-  await world.conductor("critic", { review: () => veto }, model);
-  await world.conductor("silent", { review: () => undefined }, model);
+  await world.conductor("critic", { kinds: ["query"], review: () => veto }, model);
+  await world.conductor("silent", { kinds: ["table"], review: () => undefined }, model);
+  await world.conductor("other", bystander, model);
   const { draft } = await world.draft("x", model);
-  const { conductors, summary } = await plan(draft, 300);
-  expect(conductors).toMatchObject([{ conductor: "conductors/critic", findings: [{ reason: "TOO_WIDE" }] }]);
+  const { conductors, summary } = await plan(draft, 2_000);
+  expect(conductors.toSorted((a, b) => (a.conductor < b.conductor ? -1 : 1))).toMatchObject([
+    { conductor: "conductors/critic", findings: [{ reason: "TOO_WIDE" }] },
+    { conductor: "conductors/other", findings: [] },
+  ]);
   expect(summary).toMatchObject({
     acceptable: false,
     silent: ["conductors/silent"],
     findings: [{ entity: `models/${model}/entities/stream/x`, reason: "CLAIMED_BY_NONE" }],
   });
+});
+
+it.each(["vetoes", "keeps silent"])("says nothing of claims where who might claim %s", async (what) => {
+  const model = await newModel();
+  const review: Script["review"] = () => (what === "vetoes" ? veto : undefined);
+  await world.conductor("owner", { kinds: ["stream"], review }, model);
+  await world.conductor("other", bystander, model);
+  const { draft } = await world.draft("x", model);
+  const { summary } = await plan(draft, 300);
+  expect(summary).toMatchObject({ acceptable: false, findings: [] });
 });
 
 it("shows what freeze would refuse, without asking anybody", async () => {

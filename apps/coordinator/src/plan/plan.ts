@@ -6,23 +6,23 @@ import type {
   VoterStatusSchema,
 } from "@greco/contracts/greco/commit/v1/commit";
 import {
-  type FindingSchema,
   Severity,
   VoterPolicy as WirePolicy,
   type Change,
   type Finding,
 } from "@greco/contracts/greco/model/v1/model";
 import type { Candidate } from "@greco/contracts/greco/registry/v1/registry";
-import { claimProblems, freezeVoters, unheard, type Voter } from "@greco/domain/commit";
+import { freezeVoters, unheard, type Candidacy, type Voter } from "@greco/domain/commit";
 import { conductorId, type ConductorId } from "@greco/domain/model";
 import { fault, type CallContext } from "@greco/service-kit";
 import type { Coordinator } from "../coordinator.ts";
-import { affectedKinds, claimableOf, merged } from "../driver/candidates.ts";
+import { affectedKinds, merged } from "../driver/candidates.ts";
 import { childOf, conductorName, modelName } from "../names.ts";
 import { relayed } from "../relay.ts";
 import { readRegistrations } from "../store/conductor-store.ts";
 import { toDuration, toMs } from "../wire/time.ts";
 import { byRisk, fromVoter } from "../wire/votes.ts";
+import { claimFindings } from "./claim-findings.ts";
 import type { PlanAnswer } from "./plans.ts";
 
 type Part = MessageInitShape<typeof PlanResponseSchema>;
@@ -40,7 +40,8 @@ export async function* plan(
   const { candidate, changes, findings } = preview;
   const wrong = findings.some((each) => each.severity === Severity.ERROR);
   // What freeze would refuse is not worth a conductor's opinion.
-  const asked = wrong ? new Set<ConductorId>() : await askedOf(coordinator, model, candidate, signal);
+  const candidacies = wrong ? [] : await askedOf(coordinator, model, candidate, signal);
+  const asked = new Set(candidacies.map((each) => each.conductor));
   yield header(request, preview, asked);
   using open = plans.open(model, asked);
   if (asked.size > 0)
@@ -65,7 +66,7 @@ export async function* plan(
   }
   for await (const difference of differences(coordinator, request, signal))
     yield { part: { case: "difference", value: difference } };
-  const problems = wrong ? [] : claimFindings(candidate, voters);
+  const problems = wrong ? [] : claimFindings(candidate, candidacies, voters).slice(0, FINDINGS_MAX);
   const silent = open.silent().map(conductorName);
   const vetoed = voters.some((voter) => voter.vote.stage === "vetoed");
   const acceptable = !wrong && !vetoed && problems.length === 0 && silent.length === 0;
@@ -107,7 +108,7 @@ async function askedOf(
   model: string,
   candidate: Candidate,
   signal: AbortSignal,
-): Promise<ReadonlySet<ConductorId>> {
+): Promise<readonly Candidacy[]> {
   const [{ voters: policy }, { value }] = await Promise.all([
     parts.registry.getModel({ name: modelName(model) }, { signal }),
     readRegistrations(parts.store, model, signal),
@@ -119,7 +120,8 @@ async function askedOf(
     affectedKinds(candidate),
     undefined,
   );
-  return new Set(voters.map((voter) => voter.conductor));
+  const kindsOf = new Map(active.map(({ conductor, kinds }) => [conductor, kinds]));
+  return voters.map(({ conductor }) => ({ conductor, kinds: kindsOf.get(conductor) ?? [] }));
 }
 
 /** Findings that fit into one message; a draft with more has a validate of its own. */
@@ -189,27 +191,4 @@ async function* differences(
   } catch (error) {
     throw relayed(error);
   }
-}
-
-function claimFindings(
-  candidate: Candidate,
-  voters: readonly Voter[],
-): MessageInitShape<typeof FindingSchema>[] {
-  return claimProblems(claimableOf(candidate), voters)
-    .slice(0, FINDINGS_MAX)
-    .map(({ entity, claimedBy }) => ({
-      severity: Severity.ERROR,
-      entity,
-      ...(claimedBy.length === 0
-        ? {
-            reason: "CLAIMED_BY_NONE",
-            message: "no conductor makes this entity its own",
-            remedy: "register a conductor for it, or change it so that one takes it",
-          }
-        : {
-            reason: "CLAIMED_BY_SEVERAL",
-            message: `claimed by ${claimedBy.join(" and ")}`,
-            remedy: "change it so that one conductor alone takes it",
-          }),
-    }));
 }

@@ -9,6 +9,7 @@ import { keys } from "@greco/control-kit";
 import type { Compare } from "@greco/ports";
 import { failpoint, fault, type CallContext } from "@greco/service-kit";
 import { audited } from "../audit.ts";
+import { describe } from "../checks/describe.ts";
 import { encodeChanges } from "../drafts/log.ts";
 import type { Registry } from "../registry.ts";
 import { madeBefore, remembering, type Request } from "../requests.ts";
@@ -111,16 +112,16 @@ function sameSource(wanted: Source, { source }: CandidateRecord): boolean {
 /** Findings that were warnings at every save are errors now: one violation each. */
 function refuseErrors(model: string, { findings }: Prepared): void {
   const errors = findings.filter(({ severity }) => severity === "error");
-  if (errors.length === 0) return;
   const first = errors[0];
+  if (first === undefined) return;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
   throw fault.precondition(
     "DRAFT_INVALID",
-    `${first?.entity ?? model}: ${first?.message}: ${first?.remedy}${more}`,
-    errors.map(({ reason, entity, fieldPath, message, remedy }) => ({
-      type: reason,
-      subject: entity === undefined ? `models/${model}` : resourceOf(model, entity),
-      description: `${fieldPath === "" ? "" : `${fieldPath}: `}${message}: ${remedy}`,
+    `${first.entity ?? model}: ${describe(first)}${more}`,
+    errors.map((error) => ({
+      type: error.reason,
+      subject: error.entity === undefined ? `models/${model}` : resourceOf(model, error.entity),
+      description: describe(error),
     })),
   );
 }

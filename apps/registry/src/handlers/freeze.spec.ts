@@ -54,6 +54,19 @@ it("I15: refuses to freeze what has errors, one violation each, and makes nothin
     expect((await registry.store.range({ key }, {}, signal)).entries).toEqual([]);
 });
 
+it("names the field of what is wrong once, in the message and in each violation", async () => {
+  await using registry = await openRegistry();
+  await createModel(registry);
+  const specs = { "stream/a": stream(0), "query/q": query("a", "x") };
+  const error = await errorOf(frozen(registry, "m", await draftOf(registry.as("ada"), "m", specs)));
+  const descriptions = error.preconditions.map(({ description }) => description);
+  expect(descriptions).toEqual([
+    "to refers to stream/x, which does not exist: create stream/x in the same draft, or correct the name",
+    "lanes must be >= 1, is 0: correct it; the schema of the kind stream says what is allowed",
+  ]);
+  expect(error.message).toBe(`query/q: ${descriptions[0]} (and 1 more)`);
+});
+
 it("I15: refuses to freeze another's etag, an empty draft, and one that does not stand on the head", async () => {
   await using registry = await openRegistry();
   await createModel(registry);

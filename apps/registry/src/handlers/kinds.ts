@@ -9,6 +9,7 @@ import { canonicalJson, parseSpec } from "@greco/domain/model";
 import { fault, type CallContext, type Handlers } from "@greco/service-kit";
 import { audited } from "../audit.ts";
 import { toKind } from "../cache/directory.ts";
+import { describe } from "../checks/describe.ts";
 import { checkKind, type KindDraft } from "../checks/kind-check.ts";
 import { breaksOf } from "../checks/kind-change.ts";
 import { modelOf, partsOf } from "../names.ts";
@@ -112,10 +113,10 @@ export function kindHandlers(registry: Registry): KindHandlers {
         throw fault.precondition(
           "KIND_BREAKS_ENTITIES",
           `${findings.length} entities would not pass the changed kind ${id}: change them first, or the kind less`,
-          findings.map(({ entity, fieldPath, message, remedy }) => ({
+          findings.map((finding) => ({
             type: "KIND_BREAKS_ENTITIES",
-            subject: `models/${model}/entities/${entity ?? id}`,
-            description: `${fieldPath === "" ? "" : `${fieldPath}: `}${message}: ${remedy}`,
+            subject: `models/${model}/entities/${finding.entity ?? id}`,
+            description: describe(finding),
           })),
         );
       if (request.validateOnly) return toKindMessage(model, record);
