@@ -13,7 +13,6 @@ type LaneOf = { readonly end?: number; readonly info?: Partial<LaneInfo>; readon
 const reads = (since = 1, until?: number): ReadRange => ({
   query: Q,
   stream: S,
-  to: [T],
   since: epoch(since),
   ...(until === undefined ? {} : { until: epoch(until) }),
 });

@@ -37,8 +37,6 @@ export type CatalogOptions = {
 export type ReadRange = {
   readonly query: EntityIdentity;
   readonly stream: EntityIdentity;
-  /** All streams that it writes in this range. */
-  readonly to: readonly EntityIdentity[];
   readonly since: Epoch;
   readonly until?: Epoch;
 };
@@ -137,18 +135,13 @@ export class QueryCatalog {
     return (this.#ranges.get(query) ?? []).filter((range) => range.stream === stream);
   }
 
-  /** Every stream that the query writes at some epoch. */
-  streamsOf(query: EntityIdentity): readonly EntityIdentity[] {
-    return [...new Set((this.#ranges.get(query) ?? []).flatMap((range) => range.to))];
-  }
-
   readonly #isRead = (entity: EntityIdentity): boolean =>
     this.#options.kinds.some((kind) => entity.startsWith(`${kind}/`));
 
   #names(query: EntityIdentity, streams: ReadonlySet<EntityIdentity>): boolean {
     const names = new Set([...streams].map((stream) => stream.slice(0, stream.lastIndexOf("@"))));
-    return (this.#ranges.get(query) ?? []).some((range) =>
-      [range.stream, ...range.to].some((each) => names.has(each.slice(0, each.lastIndexOf("@")))),
+    return (this.#ranges.get(query) ?? []).some(({ stream }) =>
+      names.has(stream.slice(0, stream.lastIndexOf("@"))),
     );
   }
 
@@ -225,9 +218,8 @@ export class QueryCatalog {
       });
       if (read === undefined) continue;
       reads.set(epoch, read);
-      for (const name of [read.from, read.to ?? read.from])
-        for (const stream of index.identitiesOf(entityKey("stream", name)))
-          for (const turn of index.changesOf(stream)) turns.add(turn);
+      for (const stream of index.identitiesOf(entityKey("stream", read.from)))
+        for (const turn of index.changesOf(stream)) turns.add(turn);
     }
     return mergeRanges(
       query,
@@ -249,7 +241,6 @@ function mergeRanges(
   const ranges: {
     query: EntityIdentity;
     stream: EntityIdentity;
-    to: EntityIdentity[];
     since: Epoch;
     until?: Epoch;
   }[] = [];
@@ -257,7 +248,6 @@ function mergeRanges(
     const change = changes.findLast((each) => each <= turn);
     const read = change === undefined ? undefined : reads.get(change);
     const stream = read === undefined ? undefined : streamAt(index, turn, read.from);
-    const to = read?.to === undefined ? undefined : streamAt(index, turn, read.to);
     let last = ranges.at(-1);
     if (last !== undefined && last.until === undefined && last.stream !== stream) {
       last.until = turn;
@@ -265,10 +255,9 @@ function mergeRanges(
     }
     if (stream === undefined) continue;
     if (last === undefined || last.until !== undefined) {
-      last = { query, stream, to: [], since: turn };
+      last = { query, stream, since: turn };
       ranges.push(last);
     }
-    if (to !== undefined && !last.to.includes(to)) last.to.push(to);
   }
   return ranges;
 }

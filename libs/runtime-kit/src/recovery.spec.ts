@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { LaneListing } from "./lane-listing.ts";
 import type { Recovered } from "./recovery.ts";
 import { recover, UnsealedError } from "./recovery.ts";
-import { data, INPUT, marker, Q, S, T } from "./testing/model.ts";
+import { data, INPUT, marker, Q, S, T, U } from "./testing/model.ts";
 
 const MODEL = modelId("m");
 const signal = new AbortController().signal;
@@ -58,7 +58,7 @@ const input = [marker(1, 1), data(2, 1), data(3, 1), marker(4, 2), data(5, 2), d
 async function found(since = 1): Promise<Recovered> {
   const record = (await laneStore.getLane(MODEL, INPUT, signal)) as LaneRecord;
   const listing = new LaneListing(laneStore, MODEL, signal);
-  return recover({ laneStore, model: MODEL, listing, streamsOf: () => [T] }, Q, record, epoch(since), signal);
+  return recover({ laneStore, model: MODEL, listing }, Q, record, epoch(since), signal);
 }
 
 it("goes on behind the furthest input that any of the unit's rows names", async () => {
@@ -73,6 +73,19 @@ it("goes on behind the furthest input that any of the unit's rows names", async 
   const { start, tips } = await found();
   expect(start).toEqual({ seq: 3, epoch: 1 });
   expect(tips.get(T)).toEqual({ lane: "t2", epoch: 3 });
+});
+
+it("I8: finds the unit's lanes in whatever stream, by what they say of themselves", async () => {
+  await put(INPUT, input);
+  await put("t1", [from(marker(1, 1), 1), from(data(2, 1), 2)], derived(), 2);
+  await put("u1", [from(marker(1, 2), 4), from(data(2, 2), 5)], derived({ stream: U }), 2);
+  await laneStore.putCheckpoint(MODEL, checkpoint(6, { t1: 2, u1: 2 }), signal);
+  const { start, tips } = await found();
+  expect(start.seq).toBe(6);
+  expect([...tips]).toEqual([
+    [T, { lane: "t1", epoch: 1 }],
+    [U, { lane: "u1", epoch: 2 }],
+  ]);
 });
 
 it("counts only rows up to the end: what came too late for the seal has no effect", async () => {

@@ -5,17 +5,18 @@
  *     ever counts; and rows were sent so that the greatest input position in any of them says: up to here everything
  *     is done (unit-machine.ts). A checkpoint carries further than that, over inputs without output; it counts only
  *     if all rows that it names stand below the ends.
+ *     The unit's lanes are those that name it, in whatever stream: what is known of its bindings decides nothing here.
  * I7. The next lane of a stream names the last one as its predecessor and opens no lower than where that one ended.
  */
 import type { LaneId, Seq } from "@greco/domain/lane";
 import { seq } from "@greco/domain/lane";
 import type { EntityIdentity, Epoch, ModelId } from "@greco/domain/model";
-import { DEAD_LETTERS_STREAM, epoch as toEpoch, invariant } from "@greco/domain/model";
+import { epoch as toEpoch, invariant } from "@greco/domain/model";
 import { firstAtEpoch } from "@greco/lane-kit";
 import type { Checkpoint, LaneRecord, LaneStore } from "@greco/ports";
 import { BelowRetentionError } from "@greco/ports";
 import type { Position } from "./durable-position.ts";
-import type { LaneListing } from "./lane-listing.ts";
+import type { LaneListing, ListedLanes } from "./lane-listing.ts";
 
 /** The last lane of a unit in a stream: the predecessor of the next one. */
 export type Tip = {
@@ -45,8 +46,6 @@ export type RecoverySources = {
   readonly laneStore: LaneStore;
   readonly model: ModelId;
   readonly listing: LaneListing;
-  /** Every stream that the query writes at some epoch. */
-  readonly streamsOf: (query: EntityIdentity) => readonly EntityIdentity[];
 };
 
 /** Rows looked at backwards for the last that names an input; those behind it are inserted markers. */
@@ -74,21 +73,6 @@ export function tipOf(lanes: readonly UnitLane[]): UnitLane | undefined {
       (a, b) => a.source - b.source || a.epoch - b.epoch || (a.record.info.id < b.record.info.id ? -1 : 1),
     )
     .at(-1);
-}
-
-/** The unit's lanes, all of which must have their ends: those who wrote them have been sealed, or have ended them. */
-export async function unitLanes(
-  sources: RecoverySources,
-  query: EntityIdentity,
-  inputLane: LaneId,
-  signal: AbortSignal,
-): Promise<readonly UnitLane[]> {
-  const streams = new Set([...sources.streamsOf(query), DEAD_LETTERS_STREAM]);
-  const listed = await Promise.all([...streams].map((stream) => sources.listing.lanesOf(stream)));
-  const own = listed
-    .flat()
-    .filter(({ info }) => info.derived?.query === query && info.derived.inputLane === inputLane);
-  return Promise.all(own.map((record) => unitLane(sources, record, signal)));
 }
 
 async function unitLane(
@@ -133,79 +117,65 @@ export async function recover(
   since: Epoch,
   signal: AbortSignal,
 ): Promise<Recovered> {
-  const { laneStore, model } = sources;
+  const { laneStore, model, listing } = sources;
   const { id } = input.info;
-  const lanes = await unitLanes(sources, query, id, signal);
+  const listed = await listing.lanes();
+  // All of them must have their ends: those who wrote them have been sealed, or have ended them.
+  const lanes = await Promise.all(listed.ofUnit(query, id).map((each) => unitLane(sources, each, signal)));
   const checkpoints = await laneStore.readCheckpoints(model, query, id, signal);
   const after = resumeAfter(checkpoints, lanes);
   const isNew = after === 0;
   const start = isNew
     ? await beginning(sources, input, since, signal)
     : await positionAt(sources, input, after, checkpoints, signal);
-  const tips = new Map<EntityIdentity, Tip>();
-  const streams = new Set([...sources.streamsOf(query), DEAD_LETTERS_STREAM]);
-  for (const stream of streams) {
-    const tip = tipOf(lanes.filter(({ record }) => record.info.stream === stream));
-    const found =
-      tip === undefined ? await inheritedTip(sources, query, input, stream, signal) : toTip(tip, lanes);
-    if (found !== undefined) tips.set(stream, found);
-  }
+  const tips = await withInherited(tipsOf(lanes), sources, listed, query, input, signal);
   return { start, tips, isNew };
 }
 
-/** The epoch of the whole chain counts: a late registration may have ended before it got as far as its predecessor. */
-function toTip({ record }: UnitLane, chain: readonly UnitLane[]): Tip {
-  const { id, stream } = record.info;
-  const inStream = chain.filter((each) => each.record.info.stream === stream);
-  return { lane: id, epoch: toEpoch(Math.max(0, ...inStream.map((each) => each.epoch))) };
+/**
+ * In each stream the tip of the chain. The epoch of the whole chain counts: a late registration may have ended before
+ * it got as far as its predecessor.
+ */
+function tipsOf(lanes: readonly UnitLane[]): ReadonlyMap<EntityIdentity, Tip> {
+  const tips = new Map<EntityIdentity, Tip>();
+  for (const [stream, chain] of Map.groupBy(lanes, ({ record }) => record.info.stream)) {
+    const tip = tipOf(chain);
+    if (tip === undefined) continue;
+    tips.set(stream, {
+      lane: tip.record.info.id,
+      epoch: toEpoch(Math.max(...chain.map((each) => each.epoch))),
+    });
+  }
+  return tips;
 }
 
 /**
  * The unit's first lane in a stream continues those of the same query on the lanes that its input continues, so that
- * the order of keys holds from hop to hop.
+ * the order of keys holds from hop to hop: the nearest of them in each stream.
  */
-async function inheritedTip(
+async function withInherited(
+  own: ReadonlyMap<EntityIdentity, Tip>,
   sources: RecoverySources,
+  listed: ListedLanes,
   query: EntityIdentity,
   input: LaneRecord,
-  stream: EntityIdentity,
   signal: AbortSignal,
-): Promise<Tip | undefined> {
-  let at: LaneRecord | undefined = input;
+): Promise<ReadonlyMap<EntityIdentity, Tip>> {
+  const tips = new Map(own);
   // The chain is as long as there were restarts; each step goes one lane back.
-  while (at?.info.predecessor !== undefined) {
-    const before = await predecessors(sources, at, signal);
-    const found = await Promise.all(
-      before.map(async (lane) => {
-        const lanes = await unitLanes(sources, query, lane.info.id, signal);
-        const inStream = lanes.filter(({ record }) => record.info.stream === stream);
-        const tip = tipOf(inStream);
-        return tip && toTip(tip, inStream);
-      }),
-    );
-    const tips = found.filter((tip) => tip !== undefined);
-    const [first] = tips;
-    if (first !== undefined)
-      return { lane: first.lane, epoch: toEpoch(Math.max(...tips.map((tip) => tip.epoch))) };
-    at = before[0];
+  for (let before = listed.before(input); before[0] !== undefined; before = listed.before(before[0])) {
+    const found: (readonly [EntityIdentity, Tip])[] = [];
+    for (const { info } of before) {
+      const wanted = listed.ofUnit(query, info.id).filter((lane) => !tips.has(lane.info.stream));
+      found.push(...tipsOf(await Promise.all(wanted.map((lane) => unitLane(sources, lane, signal)))));
+    }
+    for (const [stream, nearest] of Map.groupBy(found, ([each]) => each)) {
+      const epoch = toEpoch(Math.max(...nearest.map(([, tip]) => tip.epoch)));
+      const [first] = nearest;
+      if (first !== undefined) tips.set(stream, { lane: first[1].lane, epoch });
+    }
   }
-  return undefined;
-}
-
-/** The lanes that a lane continues, the one that it names first: with it, those that were opened together with it (R5). */
-export async function predecessors(
-  { laneStore, model, listing }: Pick<RecoverySources, "laneStore" | "model" | "listing">,
-  lane: LaneRecord,
-  signal: AbortSignal,
-): Promise<readonly LaneRecord[]> {
-  if (lane.info.predecessor === undefined) return [];
-  const named = await laneStore.getLane(model, lane.info.predecessor, signal);
-  if (named === undefined) return [];
-  const { group } = named.info;
-  if (group === undefined) return [named];
-  const all = await listing.lanesOf(named.info.stream);
-  const others = all.filter(({ info }) => info.group?.id === group.id && info.id !== named.info.id);
-  return [named, ...others];
+  return tips;
 }
 
 /** Before the first row of the first epoch at which the query reads the stream. */

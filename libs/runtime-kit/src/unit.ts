@@ -10,7 +10,6 @@ import { epoch, InvariantError } from "@greco/domain/model";
 import { LaneLostError, persist, sealWriter } from "@greco/lane-kit";
 import type { LaneRecord } from "@greco/ports";
 import type { Position } from "./durable-position.ts";
-import type { RecoverySources } from "./recovery.ts";
 import { recover, UnsealedError } from "./recovery.ts";
 import { UnitSession } from "./unit-session.ts";
 import type { UnitWorld } from "./unit-world.ts";
@@ -87,7 +86,7 @@ export class Unit {
     const { id } = this.input.info;
     await failpoint?.("runtime.takeover.before");
     const input = (await laneStore.getLane(model, id, signal)) ?? this.input;
-    const find = () => recover(this.#sources(), this.query, input, this.#since(), signal);
+    const find = () => recover(this.#world, this.query, input, this.#since(), signal);
     const recovered = await persist(find, clock, signal, ids);
     await failpoint?.("runtime.takeover.after");
     const { end } = input.state;
@@ -104,12 +103,6 @@ export class Unit {
   #since(): Epoch {
     const ranges = this.#world.catalog.rangesOf(this.query, this.input.info.stream);
     return ranges[0]?.since ?? epoch(0);
-  }
-
-  #sources(): RecoverySources {
-    const { laneStore, model, listing, catalog } = this.#world;
-    const streamsOf = (query: EntityIdentity): readonly EntityIdentity[] => catalog.streamsOf(query);
-    return { laneStore, model, listing, streamsOf };
   }
 
   /** Every lane of the unit must have its end before the next session looks. */
