@@ -2,6 +2,7 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
+import { ColdBootService } from "@greco/contracts/greco/conductor/v1/cold_boot";
 import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor";
 import { expect, it } from "vitest";
 import { roleTable } from "./rules.ts";
@@ -40,13 +41,18 @@ it("I14: refuses methods without a role, and those whose request names no model,
 });
 
 it("reads roles and the fields that name the model", () => {
-  const table = roleTable([RegistryService, ConductorService]);
+  const table = roleTable([RegistryService, ConductorService, ColdBootService]);
   const rule = table.get(RegistryService.method.getEntity);
   expect(rule).toMatchObject({ person: "viewer", conductor: false, authenticated: false });
   expect(rule?.modelFields.map(({ path }) => path)).toEqual(["name", "view.draft"]);
   expect(table.get(RegistryService.method.snapshot)).toMatchObject({
     person: "viewer",
     conductor: true,
+    runtime: false,
+  });
+  // I10: the one method that a runtime may call.
+  expect(table.get(ColdBootService.method.requestBindings)).toMatchObject({
+    person: undefined,
     runtime: true,
   });
   expect(table.get(RegistryService.method.updateKind)?.modelFields.map(({ path }) => path)).toEqual([

@@ -196,7 +196,7 @@ export type Proposal = Message<"greco.commit.v1.Proposal"> & {
   remaining?: Duration | undefined;
 
   /**
-   * Position in the queue, 0: has the slot.
+   * Its place in the queue, 1: it is the next; 0: it is not in the queue.
    *
    * @generated from field: int32 queue_position = 15;
    */
