@@ -49,6 +49,28 @@ it("one of several drives; conductors and people may be connected to any", async
   await expect(refused).rejects.toMatchObject({ code: "FAILED_PRECONDITION", reason: "NOT_REGISTERED" });
 });
 
+it("tells the place in the queue at a replica that does not drive as the driver does", async () => {
+  await using world = await World.open();
+  await eventually(
+    () => world.coordinator.driving,
+    (driving) => driving,
+  );
+  const other = await world.replica();
+  await world.model();
+  await world.conductor("silent", { review: () => undefined });
+  const first = await world.makeItSo("x");
+  await world.until(first.name, (proposal) => proposal.phase === Phase.PROPOSED);
+  const names = [first.name, (await world.makeItSo("y")).name, (await world.makeItSo("z")).name];
+  for (const address of [world.coordinator.address, other.address]) {
+    const people = world.client(CommitService, address, "vera");
+    const { proposals } = await people.listProposals({ parent: "models/m" }, options);
+    const got = await Promise.all(names.map((name) => people.getProposal({ name }, options)));
+    expect(got.map(({ phase }) => phase)).toEqual([Phase.PROPOSED, Phase.QUEUED, Phase.QUEUED]);
+    expect(got.map(({ queuePosition }) => queuePosition)).toEqual([0, 1, 2]);
+    expect(proposals.map(({ queuePosition }) => queuePosition)).toEqual([2, 1, 0]);
+  }
+});
+
 it("plans at a replica that does not drive, answered at another one", async () => {
   await using world = await World.open();
   await eventually(

@@ -27,7 +27,7 @@ export async function confirmProposal(
     refuseUnlessArmed(stored);
     const event = { type: "confirmed", by: context.caller.subject } as const;
     const confirmed = await decide(coordinator, stored, event, { outcome: "confirmed", reason: "" }, context);
-    if (confirmed !== undefined) return toProposal(shown(coordinator, confirmed));
+    if (confirmed !== undefined) return toProposal(await shown(coordinator, confirmed, context.signal));
   }
 }
 
@@ -51,7 +51,7 @@ export async function rejectEarly(
   const { signal } = context;
   for (;;) {
     const first = await firstAnswer(coordinator, request, signal);
-    if (first !== undefined) return toProposal(shown(coordinator, first));
+    if (first !== undefined) return toProposal(await shown(coordinator, first, signal));
     const { record } = await readSlot(parts.store, model, signal);
     if (record?.armed !== true) return undefined;
     const stored = await proposals.read(model, record.proposal, signal);
@@ -66,7 +66,7 @@ export async function rejectEarly(
       context,
       remembering(parts, request, stored.id),
     );
-    if (rejected !== undefined) return toProposal(shown(coordinator, rejected));
+    if (rejected !== undefined) return toProposal(await shown(coordinator, rejected, signal));
   }
 }
 

@@ -69,7 +69,7 @@ async function refuseWhileArmed(
   const first = request.validateOnly
     ? undefined
     : await firstAnswer(coordinator, askedBy(context, wanted), context.signal);
-  if (first !== undefined) return toProposal(shown(coordinator, first));
+  if (first !== undefined) return toProposal(await shown(coordinator, first, context.signal));
   const name = proposalName(model, armed);
   const description =
     record?.armed === true
@@ -140,7 +140,7 @@ async function propose(
   if (stored === undefined)
     throw new Error(`the registry froze ${candidate.id}, and its proposal is not there`);
   driver.noticed(stored);
-  return toProposal(shown(coordinator, stored));
+  return toProposal(await shown(coordinator, stored, signal));
 }
 
 /** Undefined: it is the answer to a repeat, or too large for one message. */

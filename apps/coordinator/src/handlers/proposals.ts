@@ -14,10 +14,15 @@ import type { Coordinator } from "../coordinator.ts";
 import { childOf, modelOf, proposalName } from "../names.ts";
 import { pageOf, tokenOf } from "../page.ts";
 import type { StoredProposal } from "../store/proposal-store.ts";
+import { positionOf } from "../store/queue.ts";
 import { toProposal, type ProposalInit, type Shown } from "../wire/proposal.ts";
 
 /** With what the driver knows beyond the record: votes of this moment, and the time that is left. */
-export function shown({ driver }: Coordinator, stored: StoredProposal): Shown {
+export async function shown(
+  { driver, proposals, parts }: Coordinator,
+  stored: StoredProposal,
+  signal: AbortSignal,
+): Promise<Shown> {
   const { model, id, proposal, revision } = stored;
   const runner = driver.runner(model, id);
   // What the driver has not read yet is newer than what it holds.
@@ -25,7 +30,10 @@ export function shown({ driver }: Coordinator, stored: StoredProposal): Shown {
   return {
     proposal: live ? runner.shownRemaining() : proposal,
     revision,
-    queuePosition: driver.position(model, id),
+    queuePosition:
+      runner === undefined && proposal.phase === "queued"
+        ? await positionOf(parts.store, proposals, stored, signal)
+        : driver.position(model, id),
   };
 }
 
@@ -34,7 +42,7 @@ export async function getProposal(
   { name }: GetProposalRequest,
   { signal }: CallContext,
 ): Promise<ProposalInit> {
-  return toProposal(shown(coordinator, await existing(coordinator, name, signal)));
+  return toProposal(await shown(coordinator, await existing(coordinator, name, signal), signal));
 }
 
 export async function existing(
@@ -69,8 +77,9 @@ export async function listProposals(
   );
   const page = withinBytes(entries, PAGE_BYTES);
   const last = page.at(-1);
+  const all = await Promise.all(page.map((entry) => shown(coordinator, proposals.shown(entry), signal)));
   return {
-    proposals: page.map((entry) => toProposal(shown(coordinator, proposals.shown(entry)))),
+    proposals: all.map(toProposal),
     nextPageToken:
       last !== undefined && (more || page.length < entries.length) ? tokenOf(prefix, last.key) : "",
   };
@@ -102,9 +111,9 @@ export async function* watchProposal(
   const { store } = coordinator.parts;
   const { model, id } = childOf(request.name);
   const key = keys.proposal(model, id);
-  const response = (stored: StoredProposal, revision: number): Watched => ({
+  const response = async (stored: StoredProposal, revision: number): Promise<Watched> => ({
     revision: BigInt(revision),
-    proposal: toProposal(shown(coordinator, stored)),
+    proposal: toProposal(await shown(coordinator, stored, signal)),
   });
   try {
     const range = await store.range({ key }, { limit: 1 }, signal);
@@ -114,7 +123,7 @@ export async function* watchProposal(
     const stored = entry && coordinator.proposals.shown(entry);
     const news = stored !== undefined && (from === 0 || from >= stored.revision);
     const settled = stored?.proposal.phase === "settled";
-    if (stored !== undefined && news && (from === 0 || settled)) yield response(stored, range.revision);
+    if (stored !== undefined && news && (from === 0 || settled)) yield await response(stored, range.revision);
     if (news && settled) return;
     for await (const { events, revision } of store.watch(
       { key },
@@ -125,7 +134,7 @@ export async function* watchProposal(
       for (const event of events) {
         if (event.type === "delete") continue;
         const changed = coordinator.proposals.shown(event.entry);
-        yield response(changed, event.entry.modRevision);
+        yield await response(changed, event.entry.modRevision);
         if (changed.proposal.phase === "settled") return;
       }
     }

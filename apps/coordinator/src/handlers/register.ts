@@ -66,7 +66,7 @@ export async function registerConductor(
   }
 }
 
-async function requireModel({ store }: Parts, model: string, signal: AbortSignal): Promise<void> {
+export async function requireModel({ store }: Parts, model: string, signal: AbortSignal): Promise<void> {
   const { entries } = await store.range({ key: keys.model(model) }, { limit: 1, keysOnly: true }, signal);
   if (entries.length === 0)
     throw fault.notFound(

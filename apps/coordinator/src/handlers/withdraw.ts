@@ -45,7 +45,7 @@ export async function withdrawProposal(
     await audit(coordinator, stored, request, context);
     const withdrawn = await existing(coordinator, request.name, signal);
     driver.noticed(withdrawn);
-    return toProposal(shown(coordinator, withdrawn));
+    return toProposal(await shown(coordinator, withdrawn, signal));
   }
 }
 
