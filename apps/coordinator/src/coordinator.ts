@@ -2,6 +2,7 @@
 import type { Driver } from "./driver/driver.ts";
 import type { Parts } from "./parts.ts";
 import type { Plans } from "./plan/plans.ts";
+import type { Repairs } from "./repairs.ts";
 import type { ProposalStore } from "./store/proposal-store.ts";
 
 export type Coordinator = {
@@ -9,4 +10,5 @@ export type Coordinator = {
   readonly proposals: ProposalStore;
   readonly driver: Driver;
   readonly plans: Plans;
+  readonly repairs: Repairs;
 };

@@ -31,6 +31,13 @@ export type CoordinatorLimits = CommitLimits & {
   readonly partBytes: number;
   /** Candidates' changes that are kept in memory between announcements; larger ones are read again. */
   readonly candidatesCachedBytes: number;
+  /** The same binding is asked of the conductors no more often: about as long as they take to make one again. */
+  readonly repairEveryMs: number;
+  /**
+   * Bindings of one model that are asked for within that time: a store that was lost as a whole is filled again at
+   * this pace, and a runtime's token cannot flood the control log.
+   */
+  readonly repairsMax: number;
   /** For an answer that waits in the store for the driver. */
   readonly answerTtlMs: number;
   /** When a conductor was last heard is written down no more often than this. */
@@ -58,6 +65,8 @@ export const COORDINATOR_LIMITS: CoordinatorLimits = {
   chunkBytes: 900_000,
   partBytes: 1_000_000,
   candidatesCachedBytes: 8 * 1024 * 1024,
+  repairEveryMs: 5_000,
+  repairsMax: 1_000,
   answerTtlMs: 60_000,
   heardMs: 60_000,
   pageSizeDefault: 50,

@@ -1,5 +1,6 @@
-/** The two services, method by method. */
+/** The three services, method by method. */
 import { CommitService } from "@greco/contracts/greco/commit/v1/commit";
+import { ColdBootService } from "@greco/contracts/greco/conductor/v1/cold_boot";
 import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor";
 import { implement, type ServiceImplementation } from "@greco/service-kit";
 import type { Coordinator } from "./coordinator.ts";
@@ -9,6 +10,7 @@ import { confirmProposal } from "./handlers/confirm.ts";
 import { makeItSo, rollback } from "./handlers/make-it-so.ts";
 import { getProposal, listProposals, watchProposal } from "./handlers/proposals.ts";
 import { registerConductor } from "./handlers/register.ts";
+import { requestBindings } from "./handlers/request-bindings.ts";
 import { withdrawProposal } from "./handlers/withdraw.ts";
 import { plan } from "./plan/plan.ts";
 
@@ -30,6 +32,9 @@ export function services(coordinator: Coordinator): readonly ServiceImplementati
       getConductor: (request, context) => getConductor(coordinator, request, context),
       listConductors: (request, context) => listConductors(coordinator, request, context),
       deregisterConductor: (request, context) => deregisterConductor(coordinator, request, context),
+    }),
+    implement(ColdBootService, {
+      requestBindings: (request, context) => requestBindings(coordinator, request, context),
     }),
   ];
 }

@@ -9,6 +9,7 @@ import {
   type ConnectListen,
   type Failpoint,
   type Listen,
+  type Readiness,
   type ServerLimits,
 } from "@greco/service-kit";
 import type { Coordinator } from "./coordinator.ts";
@@ -18,6 +19,7 @@ import { takeAnswer } from "./handlers/answer.ts";
 import { ANSWER_BYTES_MAX, COORDINATOR_LIMITS, type CoordinatorLimits } from "./limits.ts";
 import type { Parts } from "./parts.ts";
 import { Plans } from "./plan/plans.ts";
+import { Repairs } from "./repairs.ts";
 import { services } from "./services.ts";
 import { ProposalStore } from "./store/proposal-store.ts";
 
@@ -32,6 +34,8 @@ export type CoordinatorDependencies = {
   readonly ids: Ids;
   readonly log: Log;
   readonly authority: Authority;
+  /** Health follows it. */
+  readonly readiness?: Readiness | undefined;
 };
 
 export type CoordinatorOptions = {
@@ -75,7 +79,8 @@ export async function startCoordinator(
   const driver: Driver = new Driver(parts, proposals, (request, each) =>
     takeAnswer({ parts, driver }, request, each),
   );
-  const coordinator: Coordinator = { parts, proposals, driver, plans };
+  const repairs = new Repairs(clock, limits);
+  const coordinator: Coordinator = { parts, proposals, driver, plans, repairs };
 
   const leading = runLeadership(parts, replica, (scope) => driver.drive(scope), running);
   starting.defer(() => leading);
@@ -87,7 +92,7 @@ export async function startCoordinator(
         listen: options.listen,
         ...(options.connect === undefined ? {} : { connect: options.connect }),
         limits: { messageBytesMax: ANSWER_BYTES_MAX, ...options.serverLimits },
-        ...{ authority, log, ids, crash },
+        ...{ authority, log, ids, crash, readiness: dependencies.readiness },
       },
       signal,
     ),

@@ -135,4 +135,8 @@ export const COMMIT_REASONS = {
     means: "a conductor answers a plan that is over",
     next: "nothing to do: nobody waits for it",
   },
+  TOO_MANY_REPAIRS: {
+    means: "runtimes miss more bindings than conductors are asked for at once",
+    next: "nothing to do: runtimes ask again by themselves; if the binding store was lost as a whole, restore it",
+  },
 } as const satisfies Reasons;
