@@ -1,5 +1,6 @@
-// Two projects: specs beside their sources, many and quick; and the slow ones, which start whole services, bind
-// ports or kill processes, and therefore run one after another.
+// Three projects: specs beside their sources, many and quick; the slow ones, which start whole services, bind
+// ports or kill processes, and therefore run one after another; and those that need real servers, which
+// tools/servers installs and starts when the first of them asks (`npm test -- --embedded-only` leaves them out).
 import { defineConfig } from "vitest/config";
 
 const ignored = ["**/node_modules/**", "**/.cache/**", "**/dist/**"];
@@ -36,6 +37,21 @@ export default defineConfig({
           // Tests of whole processes: more at once than this and two cores do nothing but start them.
           maxConcurrency: 3,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "engines",
+          include: ["{apps,libs,tools}/**/*.engine.ts"],
+          exclude: ignored,
+          globalSetup: ["tools/servers/global-setup.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 180_000,
+          // The first test that asks for a server may have to build it.
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -3,6 +3,8 @@
 //   npm test                          everything
 //   npm test -- --only lint           one step (repeatable): the names that a run prints, and `vitest`
 //   npm test -- libs/domain -t "I7"   only vitest, with vitest's own filters
+//   npm test -- --embedded-only       without the tests on real servers (etcd, NATS, Cassandra), which need Go,
+//                                     Java and Python; combines with the others
 //
 // A failing step does not hide the next: all run, then the summary. Each static step counts as one.
 import { nearest } from "./lib/nearest.ts";
@@ -38,11 +40,13 @@ async function runStatic(steps: readonly Step[]): Promise<Line[]> {
   return lines;
 }
 
+const EMBEDDED_ONLY = "--embedded-only";
+
 function parse(args: readonly string[]): { only: Set<string>; forVitest: string[] } {
   const only = new Set<string>();
   const forVitest: string[] = [];
   const names = [...staticSteps.map((step) => step.name), "vitest"];
-  const rest = [...args];
+  const rest = args.filter((arg) => arg !== EMBEDDED_ONLY);
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg !== "--only") {
       forVitest.push(arg);
@@ -58,6 +62,7 @@ function parse(args: readonly string[]): { only: Set<string>; forVitest: string[
     only.add(name);
   }
   if (only.size === 0 && forVitest.length > 0) only.add("vitest");
+  if (args.includes(EMBEDDED_ONLY)) forVitest.push("--project=!engines");
   return { only, forVitest };
 }
 

@@ -27,7 +27,10 @@ const mayImport = {
     "type:lib",
     "type:sdk",
     "type:adapter",
+    "type:wiring",
   ],
+  // Opens adapters from a configuration, for the apps' main.ts (see purity.mjs).
+  "type:wiring": ["type:adapter", "type:port", "type:kit", "type:domain", "type:lib"],
   "type:cli": ["type:sdk", "type:contracts", "type:domain", "type:lib"],
   "type:testing": ["type:testing", "type:port", "type:domain", "type:lib"],
   "type:composition": ["*"],
@@ -70,6 +73,7 @@ export const testFiles = [
   "**/*.spec.ts",
   "**/*.int.ts",
   "**/*.e2e.ts",
+  "**/*.engine.ts",
   "**/*.contract.ts",
   "**/src/testing/**/*.ts",
 ];
@@ -77,7 +81,7 @@ export const testFiles = [
 export const boundaries = [
   { files: sources, plugins: { "@nx": nx }, rules: rule([]) },
   {
-    files: ["**/*.spec.ts", "**/*.int.ts", "**/*.e2e.ts", "**/src/testing/**/*.ts"],
+    files: ["**/*.spec.ts", "**/*.int.ts", "**/*.e2e.ts", "**/*.engine.ts", "**/src/testing/**/*.ts"],
     plugins: { "@nx": nx },
     rules: rule(testsMayAlsoImport, testsOfMayImport),
   },
