@@ -32,6 +32,8 @@ export type DevOptions = {
   readonly runtimeThreads?: number;
   /** Every lease: of the driver, the conductors and the data plane's writers. Shorter: quicker after a kill. */
   readonly leaseMs?: number;
+  /** How long voters may review. Shorter: a voter that is absent leads to an abort sooner. */
+  readonly reviewMs?: number;
 };
 
 export type DevClients = {
@@ -79,6 +81,7 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
   const leaseMs = options.leaseMs ?? LEASE_MS;
   // One process: what holds a lease of a part dies with all the others, so none need be long.
   const conductorLimits = { leaseMs, quietMs: 2 * leaseMs, writerLeaseMs: leaseMs };
+  const deadlines = options.reviewMs === undefined ? {} : { reviewMs: options.reviewMs };
   const basics = { clock: systemClock, ids: systemIds, log };
   await using starting = new AsyncDisposableStack();
   starting.use(await lockFolder(dir));
@@ -115,7 +118,7 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
         wake: stores.wake,
         registry: client(RegistryService, registry.address, identities.control),
       },
-      { listen: listen(1), connect: listen(11), limits: { driverLeaseMs: leaseMs } },
+      { listen: listen(1), connect: listen(11), limits: { driverLeaseMs: leaseMs, ...deadlines } },
       signal,
     ),
   );

@@ -1,4 +1,4 @@
-import { AbortCause } from "@greco/contracts/greco/commit/v1/commit";
+import { AbortCause, Phase } from "@greco/contracts/greco/commit/v1/commit";
 import { Conductor_State } from "@greco/contracts/greco/conductor/v1/conductor";
 import { type Conductor, startConductor } from "@greco/conductor-kit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,6 +6,19 @@ import { until, vetoesOf } from "../story.ts";
 import { entity, PARENT, stream, World } from "./world.ts";
 
 const FIELDS = { n: { type: "number" } };
+
+const routeKind = {
+  parent: PARENT,
+  kindId: "route",
+  kind: {
+    displayName: "Route",
+    schemaJson: JSON.stringify({
+      type: "object",
+      required: ["to"],
+      properties: { to: { type: "string" } },
+    }),
+  },
+};
 
 /** A team's own kind, and its own conductor, which has one opinion. */
 const routes: Conductor = {
@@ -45,26 +58,22 @@ const routes: Conductor = {
   retire: () => Promise.resolve(),
 };
 
+const startRoutes = async (world: World) =>
+  await startConductor(routes, await world.dev.conductorParts("routes"), {}, world.signal);
+
+async function activeRoutes({ dev, signal }: World) {
+  const { conductors } = await dev.clients("admin").conductors.listConductors({ model: PARENT }, { signal });
+  return conductors.find(
+    ({ name, state }) => name === "conductors/routes" && state === Conductor_State.ACTIVE,
+  );
+}
+
 describe("a team's own kind and conductor join a model that lives", () => {
   let world: World;
   beforeAll(async () => {
     world = await World.start();
     await world.commit([stream("a", FIELDS)]);
-    await world.dev.clients("admin").registry.createKind(
-      {
-        parent: PARENT,
-        kindId: "route",
-        kind: {
-          displayName: "Route",
-          schemaJson: JSON.stringify({
-            type: "object",
-            required: ["to"],
-            properties: { to: { type: "string" } },
-          }),
-        },
-      },
-      { signal: world.signal },
-    );
+    await world.dev.clients("admin").registry.createKind(routeKind, { signal: world.signal });
   });
   afterAll(() => world[Symbol.asyncDispose]());
 
@@ -75,19 +84,8 @@ describe("a team's own kind and conductor join a model that lives", () => {
   });
 
   it("joins by a proposal without changes, votes from then on, and vetoes", async () => {
-    await using running = await startConductor(
-      routes,
-      await world.dev.conductorParts("routes"),
-      {},
-      world.signal,
-    );
-    const { conductors } = world.dev.clients("admin");
-    const registered = await until(async () => {
-      const found = (
-        await conductors.listConductors({ model: PARENT }, { signal: world.signal })
-      ).conductors.find((each) => each.name === running.name);
-      return found?.state === Conductor_State.ACTIVE ? found : undefined;
-    }, world.signal);
+    await using _running = await startRoutes(world);
+    const registered = await until(() => activeRoutes(world), world.signal);
     expect(registered.sinceVersion).toBe(2n);
     const joined = await world.dev
       .clients("viewer")
@@ -131,5 +129,56 @@ describe("a team's own kind and conductor join a model that lives", () => {
         (record) => record.method.endsWith("/DeregisterConductor") && record.reason === "the team has left",
       ),
     ).toBe(true);
+  });
+});
+
+describe("a voter that is absent", () => {
+  it("I11: lets the proposal expire, which all are told, and the next one goes on", async () => {
+    await using world = await World.start();
+    await world.dev.clients("admin").registry.createKind(routeKind, { signal: world.signal });
+    expect((await world.commit([stream("a", FIELDS)])).version).toBe(1n);
+    {
+      await using _running = await startRoutes(world);
+      await until(() => activeRoutes(world), world.signal);
+    }
+    // Nobody waits for a minute here; what is to be committed later gets the usual time again.
+    await world.restart({ reviewMs: 1_000 });
+    const proposal = (name: string) =>
+      world.dev.clients("viewer").commit.getProposal({ name }, { signal: world.signal });
+    const expired: string[] = [];
+    for (const name of ["b", "c"]) {
+      const aborted = await world.commit([stream(name, FIELDS)]);
+      expect(aborted).toMatchObject({ committed: false, version: 0n, abortCause: AbortCause.EXPIRED });
+      expect(aborted.message).toMatch(/no answer in time from .*routes/);
+      // Who is there has taken back what it had begun; who is not is still owed the word.
+      const told = await until(async () => {
+        const { phase, voters } = await proposal(aborted.name);
+        const waiting = voters.filter(({ settled }) => !settled).map(({ conductor }) => conductor);
+        return waiting.length === 1 ? { phase, waiting } : undefined;
+      }, world.signal);
+      expect(told).toEqual({ phase: Phase.ABORTED, waiting: ["conductors/routes"] });
+      expired.push(aborted.name);
+    }
+
+    await world.restart();
+    await using _back = await startRoutes(world);
+    const next = await world.commit([stream("d", FIELDS), entity("route", "r", { to: "gate-1" })]);
+    expect(next).toMatchObject({ committed: true, version: 3n });
+    for (const name of expired) {
+      const settled = await until(async () => {
+        const found = await proposal(name);
+        return found.phase === Phase.SETTLED ? found : undefined;
+      }, world.signal);
+      expect(settled).toMatchObject({ committed: false, abortCause: AbortCause.EXPIRED });
+      expect(settled.voters.filter((voter) => !voter.settled || voter.excused)).toEqual([]);
+    }
+    const { entities } = await world.dev
+      .clients("viewer")
+      .registry.listEntities({ parent: PARENT, pageSize: 10 }, { signal: world.signal });
+    expect(entities.map((each) => each.name.split("/entities/")[1])).toEqual([
+      "route/r",
+      "stream/a",
+      "stream/d",
+    ]);
   });
 });

@@ -34,14 +34,17 @@ export const scaling = (name: string, from: string, to: string, factor: number):
     select: { n: `event.n * ${factor}.0`, by: `event.by + "${name}x${factor} "` },
   });
 
+const startOn = (dataDir: string, options: Partial<DevOptions>, signal: AbortSignal): Promise<Dev> =>
+  startDev({ dataDir, logLevel: "error", ...options }, signal);
+
 export class World implements AsyncDisposable {
-  readonly dev: Dev;
   readonly signal: AbortSignal;
   readonly #dir: string;
+  #dev: Dev;
   #drafts = 0;
 
   private constructor(dev: Dev, dir: string, signal: AbortSignal) {
-    this.dev = dev;
+    this.#dev = dev;
     this.#dir = dir;
     this.signal = signal;
   }
@@ -50,10 +53,20 @@ export class World implements AsyncDisposable {
   static async start(options: Partial<DevOptions> = {}): Promise<World> {
     const dir = await mkdtemp(join(tmpdir(), "greco-world-"));
     const signal = AbortSignal.timeout(TEST_MS);
-    const dev = await startDev({ dataDir: dir, logLevel: "error", ...options }, signal);
+    const dev = await startOn(dir, options, signal);
     const world = new World(dev, dir, signal);
     await world.story("admin").begin("a test", 3, signal);
     return world;
+  }
+
+  get dev(): Dev {
+    return this.#dev;
+  }
+
+  /** Stops all parts and starts them again on their data, perhaps with other options. */
+  async restart(options: Partial<DevOptions> = {}): Promise<void> {
+    await this.#dev[Symbol.asyncDispose]();
+    this.#dev = await startOn(this.#dir, options, this.signal);
   }
 
   story(person: Person): Story {
