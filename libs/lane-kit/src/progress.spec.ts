@@ -5,9 +5,9 @@ import type { EntityIdentity } from "@greco/domain/model";
 import { candidateId, epoch } from "@greco/domain/model";
 import type { SimulatedClock } from "@greco/simulation";
 import { simulatedClock, simulatedIds } from "@greco/simulation";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BindingReader } from "./binding-reader.ts";
-import { sha256 } from "./binding-reader.ts";
+import { BindingMissingError, sha256 } from "./binding-reader.ts";
 import type { LedgerFollower } from "./ledger-follower.ts";
 import { followLedger } from "./ledger-follower.ts";
 import { progressOf, readersOf } from "./progress.ts";
@@ -27,7 +27,11 @@ describe("progress", () => {
   const contents = new Map<string, string>();
   const bindings: BindingReader = {
     peek: ({ hash }) => contents.get(hash),
-    content: ({ hash }) => Promise.resolve(contents.get(hash) ?? ""),
+    content(binding) {
+      const content = contents.get(binding.hash);
+      if (content === undefined) return Promise.reject(new BindingMissingError(binding, "is not stored"));
+      return Promise.resolve(content);
+    },
   };
 
   beforeEach(async () => {
@@ -43,11 +47,21 @@ describe("progress", () => {
     };
     ledger = await clock.drive(followLedger(world, never));
   });
+  afterEach(async () => {
+    await ledger[Symbol.asyncDispose]();
+  });
   const put = (entity: EntityIdentity, content: object): ChangedBinding => {
     const text = JSON.stringify(content);
     contents.set(sha256(text), text);
     return { entity, candidate: candidateId("c"), hash: sha256(text), removed: false };
   };
+  /** Named by the ledger, and nowhere stored. */
+  const lost = (entity: EntityIdentity): ChangedBinding => {
+    const hash = sha256(`lost ${entity}`);
+    return { entity, candidate: candidateId("c"), hash, removed: false };
+  };
+  const readers = (stream: EntityIdentity, from: number, to: number) =>
+    readersOf({ laneStore: store, ledger, bindings }, stream, epoch(from), epoch(to), never);
   const commitAll = async (...epochs: (readonly ChangedBinding[])[]) => {
     for (const [at, changed] of epochs.entries())
       await clock.drive(commit(world, at + 1, { bindings: changed }, never));
@@ -61,12 +75,69 @@ describe("progress", () => {
       [put(QUERY, { from: "flights", to: "late", where: "true" })],
       [put(QUERY, { from: "late", to: "flights" })],
     );
-    const readers = (stream: EntityIdentity, from: number, to: number) =>
-      readersOf({ laneStore: store, ledger, bindings }, stream, epoch(from), epoch(to), never);
-    expect(await readers(STREAM, 1, 3)).toEqual([{ query: QUERY, to: LATE, since: 1, until: 3 }]);
+    expect(await readers(STREAM, 1, 3)).toEqual([{ query: QUERY, since: 1, until: 3 }]);
     expect(await readers(STREAM, 3, 3)).toEqual([]);
-    expect(await readers(LATE, 1, 3)).toEqual([{ query: QUERY, to: STREAM, since: 3 }]);
-    await ledger[Symbol.asyncDispose]();
+    expect(await readers(LATE, 1, 3)).toEqual([{ query: QUERY, since: 3 }]);
+  });
+
+  it("takes a stream that was removed and made again for another one, though the query is the same", async () => {
+    const again = "stream/flights@3" as EntityIdentity;
+    await commitAll(
+      [put(STREAM, {}), put(QUERY, { from: "flights" })],
+      [{ entity: STREAM, removed: true }],
+      [put(again, {})],
+      [{ entity: again, removed: true }, put("stream/flights@4" as EntityIdentity, {})],
+    );
+    expect(await readers(STREAM, 1, 4)).toEqual([{ query: QUERY, since: 1, until: 2 }]);
+    expect(await readers(STREAM, 2, 4)).toEqual([]);
+    expect(await readers(again, 1, 4)).toEqual([{ query: QUERY, since: 3, until: 4 }]);
+  });
+
+  it("I13: takes a query whose binding cannot be had for a reader of what the scope of its epoch allows for", async () => {
+    const other = "stream/other@1" as EntityIdentity;
+    await commitAll(
+      [put(STREAM, {}), put(LATE, {}), put(other, {})],
+      [lost(QUERY)],
+      [put(QUERY, { from: "late" })],
+      [put(QUERY, { from: "flights" })],
+      [lost(QUERY)],
+    );
+    const unknown = expect.stringMatching(/^BINDING_MISSING: .*query\/q@1/) as string;
+    expect(await readers(STREAM, 1, 2)).toEqual([{ query: QUERY, since: 2, until: 3, unknown }]);
+    expect(await readers(STREAM, 3, 5)).toEqual([{ query: QUERY, since: 4, unknown }]);
+    expect(await readers(LATE, 1, 5)).toEqual([{ query: QUERY, since: 3, until: 4 }]);
+    expect(await readers(other, 1, 5)).toEqual([]);
+    expect(await readers(STREAM, 1, 1)).toEqual([]);
+  });
+
+  it("I12: says why who has a lane holds it, and nothing of those who had it before", async () => {
+    const input = laneId("in");
+    const checkpoint = (writer: string, holding?: string) =>
+      store.putCheckpoint(
+        MODEL,
+        {
+          ...{ query: QUERY, inputLane: input, inputSeq: seq(1), inputEpoch: epoch(1) },
+          ...{ outputs: [], writer: writerId(writer) },
+          ...(holding === undefined ? {} : { holding }),
+        },
+        never,
+      );
+    const claim = async (writer: string, generation: number, runtime = "r") => {
+      const claimed = { query: QUERY, inputLane: input, writer: writerId(writer), runtime, generation };
+      await clock.drive(store.claim(MODEL, { ...claimed, done: false }, generation - 1, never));
+    };
+    const holding = async () =>
+      (await clock.drive(progressOf({ laneStore: store, ledger }, QUERY, input, never))).holding;
+    await clock.drive(checkpoint("first", "BINDING_MISSING: of q"));
+    expect(await holding()).toBeUndefined();
+    await claim("first", 1);
+    expect(await holding()).toBe("BINDING_MISSING: of q");
+    await claim("second", 2);
+    expect(await holding()).toBeUndefined();
+    await clock.drive(checkpoint("second", "HOST_FAILED: no"));
+    expect(await holding()).toBe("HOST_FAILED: no");
+    await claim("second", 3, "");
+    expect(await holding()).toBeUndefined();
   });
 
   it("I8: counts a checkpoint only if its outputs stand below the ends of their lanes", async () => {
@@ -87,6 +158,5 @@ describe("progress", () => {
     await checkpoint("zombie", 5, 20, 6);
     const progress = await clock.drive(progressOf({ laneStore: store, ledger }, QUERY, input, never));
     expect(progress).toEqual({ inputSeq: 10, inputEpoch: 1, done: false });
-    await ledger[Symbol.asyncDispose]();
   });
 });

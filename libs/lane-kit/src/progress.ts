@@ -2,13 +2,15 @@
  * Who reads a lane, how far each has come, and who has crossed which epoch: read from durable rows only (R7), the same
  * for ingress, runtimes and conductors.
  */
-import type { QueryContent } from "@greco/domain/epoch";
+import type { QueryContent, ReadRange } from "@greco/domain/epoch";
+import { readRanges } from "@greco/domain/epoch";
 import type { LaneId, Seq } from "@greco/domain/lane";
 import { seq } from "@greco/domain/lane";
 import type { EntityIdentity, Epoch } from "@greco/domain/model";
-import { entityKey, epoch as toEpoch } from "@greco/domain/model";
+import { epoch as toEpoch, EPOCHS_STREAM, parseEntityIdentity } from "@greco/domain/model";
 import type { Checkpoint, Claim, LaneRecord, LaneStore } from "@greco/ports";
 import type { BindingReader } from "./binding-reader.ts";
+import { BindingMissingError } from "./binding-reader.ts";
 import type { LedgerFollower } from "./ledger-follower.ts";
 
 export type ProgressSources = {
@@ -18,11 +20,9 @@ export type ProgressSources = {
 };
 
 /** A query that reads a stream, from the marker of `since` on, until the marker of `until`. */
-export type StreamReader = {
-  readonly query: EntityIdentity;
-  readonly to: EntityIdentity | undefined;
-  readonly since: Epoch;
-  readonly until?: Epoch;
+export type StreamReader = Omit<ReadRange, "stream"> & {
+  /** A binding of it cannot be had, so that it is only known that it may read the stream: which, and what to do. */
+  readonly unknown?: string;
 };
 
 /** How far a query has come in a lane, by those of its checkpoints that count (their outputs stand below the ends). */
@@ -32,43 +32,70 @@ export type LaneProgress = {
   /** It has done all of the lane that it ever will. */
   readonly done: boolean;
   readonly claim?: Claim;
+  /** Why who has it does not go on: `BINDING_MISSING: …` (I12). Absent: it goes on. */
+  readonly holding?: string;
 };
 
-/** Queries that read `stream` at some epoch from `from` to `to`, each with the whole time for which it does. */
+/**
+ * Queries that read `stream` at some epoch from `from` to `to`, each with the whole time for which it does, as far as
+ * the bindings of the span tell. One whose binding cannot be had is taken for a reader where the scope of its epoch
+ * allows for it: whoever drops rows or retires must not do so because a binding is missing.
+ */
 export async function readersOf(
-  { ledger, bindings }: ProgressSources,
+  sources: ProgressSources,
   stream: EntityIdentity,
   from: Epoch,
   to: Epoch,
   signal: AbortSignal,
 ): Promise<readonly StreamReader[]> {
-  const { index } = ledger;
+  const { index } = sources.ledger;
   const readers: StreamReader[] = [];
   for (const query of index.entitiesOf("query")) {
-    let reader: StreamReader | undefined;
-    const closed = (until: Epoch): void => {
-      if (reader !== undefined) readers.push({ ...reader, until });
-      reader = undefined;
-    };
-    const changes = index.changesOf(query);
-    for (const [each, epoch] of changes.entries()) {
-      const next = changes[each + 1];
-      if (next !== undefined && next <= from) {
-        // In force before the span only: nobody asks for it, and its binding may be retired by now.
-        closed(epoch);
-        continue;
-      }
-      const binding = index.bindingAt(epoch, query);
-      const content =
-        binding && (JSON.parse(await bindings.content(binding, signal)) as Pick<QueryContent, "from" | "to">);
-      const identity = (name: string): EntityIdentity | undefined =>
-        index.identityAt(epoch, entityKey("stream", name));
-      if (content === undefined || identity(content.from) !== stream) closed(epoch);
-      else reader = { query, to: identity(content.to), since: reader?.since ?? epoch };
+    const { names, unknown } = await namesRead(sources, query, stream, from, signal);
+    for (const { stream: read, ...range } of readRanges(index, query, names)) {
+      const { since, until = Number.POSITIVE_INFINITY } = range;
+      if (read !== stream || since > to || until <= from) continue;
+      const why = unknown.find(({ epoch }) => epoch >= since && epoch < until)?.why;
+      readers.push(why === undefined ? range : { ...range, unknown: why });
     }
-    if (reader !== undefined) readers.push(reader);
   }
-  return readers.filter(({ since, until }) => since <= to && (until === undefined || until > from));
+  return readers;
+}
+
+/** The stream's name that the query reads from each of its changes on; those in force before `from` only are left out. */
+async function namesRead(
+  { ledger: { index }, bindings }: ProgressSources,
+  query: EntityIdentity,
+  stream: EntityIdentity,
+  from: Epoch,
+  signal: AbortSignal,
+): Promise<{
+  readonly names: ReadonlyMap<Epoch, string>;
+  readonly unknown: readonly { readonly epoch: Epoch; readonly why: string }[];
+}> {
+  const names = new Map<Epoch, string>();
+  const unknown: { epoch: Epoch; why: string }[] = [];
+  const changes = index.changesOf(query);
+  for (const [at, epoch] of changes.entries()) {
+    const next = changes[at + 1];
+    const binding = index.bindingAt(epoch, query);
+    // Nobody asks for what was in force before the span only, and it may be retired by now.
+    if (binding === undefined || (next !== undefined && next <= from)) continue;
+    try {
+      const { from: name } = JSON.parse(await bindings.content(binding, signal)) as Pick<
+        QueryContent,
+        "from"
+      >;
+      names.set(epoch, name);
+    } catch (error) {
+      if (!(error instanceof BindingMissingError)) throw error;
+      // What a changed query reads is in the scope of its epoch; in `epochs` there is nothing to be read.
+      if (stream === EPOCHS_STREAM || (epoch > index.base && !index.inScope(epoch, stream))) continue;
+      names.set(epoch, parseEntityIdentity(stream).name);
+      unknown.push({ epoch, why: `BINDING_MISSING: ${error.message}` });
+    }
+  }
+  return { names, unknown };
 }
 
 /** `claims`: as listed, where the caller has them already. */
@@ -88,7 +115,20 @@ export async function progressOf(
     if (await counts(laneStore, model, checkpoint, signal)) best = checkpoint;
   }
   const { inputSeq, inputEpoch } = best;
-  return { inputSeq, inputEpoch, done: claim?.done ?? false, ...(claim === undefined ? {} : { claim }) };
+  const holding = claim && holdingOf(claim, checkpoints);
+  return {
+    inputSeq,
+    inputEpoch,
+    done: claim?.done ?? false,
+    ...(claim === undefined ? {} : { claim }),
+    ...(holding === undefined ? {} : { holding }),
+  };
+}
+
+/** Only what who has the claim says: what others said before is over, and of what is given up nothing is said. */
+function holdingOf({ writer, runtime, done }: Claim, checkpoints: readonly Checkpoint[]): string | undefined {
+  if (done || runtime === "") return undefined;
+  return checkpoints.find((each) => each.writer === writer)?.holding;
 }
 
 /** A zombie's checkpoint names outputs beyond the end of its sealed lanes. */
@@ -147,12 +187,11 @@ export async function listCrossings(
   return crossings;
 }
 
-/** R7, for one query and one input lane. `lanes`: all in which a derived lane of the two may be. */
-export /**
+/**
  * R7, for one query and one lane of a stream in the scope of `epoch` that it reads. `lanes` and `claims`: as listed at a
  * quorum, where the derived lanes of `lane` must be among them.
  */
-async function hasCrossed(
+export async function hasCrossed(
   sources: ProgressSources,
   query: EntityIdentity,
   lane: LaneRecord,

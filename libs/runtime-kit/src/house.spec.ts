@@ -1,3 +1,4 @@
+import type { ReadRange } from "@greco/domain/epoch";
 import type { LaneInfo } from "@greco/domain/lane";
 import { laneId, seq, writerId } from "@greco/domain/lane";
 import { epoch, modelId } from "@greco/domain/model";
@@ -5,7 +6,6 @@ import type { Claim, LaneRecord } from "@greco/ports";
 import { expect, it } from "vitest";
 import { House } from "./house.ts";
 import type { LaneSpan } from "./lane-spans.ts";
-import type { ReadRange } from "./query-catalog.ts";
 import { Q, S, T } from "./testing/model.ts";
 
 type LaneOf = { readonly end?: number; readonly info?: Partial<LaneInfo>; readonly span?: [number, number] };

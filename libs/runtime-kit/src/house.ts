@@ -2,12 +2,12 @@
  * The house as a runtime sees it at one moment: live lanes, who reads them, who has claimed what; and what follows:
  * which units have work to do, which wait for others, which lanes are finished.
  */
+import type { ReadRange } from "@greco/domain/epoch";
 import type { LaneId } from "@greco/domain/lane";
 import type { EntityIdentity } from "@greco/domain/model";
 import type { Claim, LaneRecord } from "@greco/ports";
 import type { LaneSpan } from "./lane-spans.ts";
 import { reaches } from "./lane-spans.ts";
-import type { ReadRange } from "./query-catalog.ts";
 
 export type HouseOptions = {
   readonly lanes: readonly LaneRecord[];

@@ -1,9 +1,9 @@
 /** From which epoch to which a lane reaches: read once each, because neither end ever changes. */
+import type { ReadRange } from "@greco/domain/epoch";
 import type { LaneId } from "@greco/domain/lane";
 import type { Epoch, ModelId } from "@greco/domain/model";
 import { epoch } from "@greco/domain/model";
 import type { LaneRecord, LaneStore } from "@greco/ports";
-import type { ReadRange } from "./query-catalog.ts";
 
 /** `opened`: of its first row; undefined: none yet. `ended`: of its last row; undefined: it goes on. */
 export type LaneSpan = { readonly opened: Epoch | undefined; readonly ended: Epoch | undefined };

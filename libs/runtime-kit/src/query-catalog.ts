@@ -5,8 +5,8 @@
  * I12. What is not at hand is an error that says what is missing, never an older answer; who asked holds, and asks
  *      again.
  */
-import type { BindingRef, EpochIndex, QueryContent, StreamContent } from "@greco/domain/epoch";
-import { programAt } from "@greco/domain/epoch";
+import type { BindingRef, EpochIndex, QueryContent, ReadRange, StreamContent } from "@greco/domain/epoch";
+import { programAt, readRanges } from "@greco/domain/epoch";
 import type { EntityIdentity, Epoch } from "@greco/domain/model";
 import { entityKey, hashOf } from "@greco/domain/model";
 import type { BindingReader, LedgerFollower } from "@greco/lane-kit";
@@ -31,14 +31,6 @@ export type CatalogOptions = {
   readonly coldBoot?: (epoch: Epoch) => Promise<boolean>;
   /** Ends what is asked of the stores; duties are shared, so they do not end with who asked first. */
   readonly signal: AbortSignal;
-};
-
-/** A query reads `stream` from the marker of `since` until the marker of `until`. */
-export type ReadRange = {
-  readonly query: EntityIdentity;
-  readonly stream: EntityIdentity;
-  readonly since: Epoch;
-  readonly until?: Epoch;
 };
 
 /** A position waits for something; `reason` is for people and machines: `BINDING_MISSING`. */
@@ -205,61 +197,19 @@ export class QueryCatalog {
 
   async #rangesOf(query: EntityIdentity): Promise<readonly ReadRange[]> {
     const { index } = this.#options.ledger;
-    const reads = new Map<Epoch, QueryReads>();
-    const turns = new Set<Epoch>();
+    const from = new Map<Epoch, string>();
     const changes = index.changesOf(query);
     for (const [at, epoch] of changes.entries()) {
-      turns.add(epoch);
       const binding = index.bindingAt(epoch, query);
       if (binding === undefined) continue;
       const isRetired = (changes[at + 1] ?? Number.POSITIVE_INFINITY) <= this.#floor;
       const read = await this.#reads(binding).catch((error: unknown) => {
         if (!isRetired || !isHold(error)) throw error;
       });
-      if (read === undefined) continue;
-      reads.set(epoch, read);
-      for (const stream of index.identitiesOf(entityKey("stream", read.from)))
-        for (const turn of index.changesOf(stream)) turns.add(turn);
+      if (read !== undefined) from.set(epoch, read.from);
     }
-    return mergeRanges(
-      query,
-      index,
-      reads,
-      [...turns].toSorted((a, b) => a - b),
-    );
+    return readRanges(index, query, from);
   }
-}
-
-/** One range for each stretch of epochs in which the query reads the same stream. */
-function mergeRanges(
-  query: EntityIdentity,
-  index: EpochIndex,
-  reads: ReadonlyMap<Epoch, QueryReads>,
-  turns: readonly Epoch[],
-): readonly ReadRange[] {
-  const changes = index.changesOf(query);
-  const ranges: {
-    query: EntityIdentity;
-    stream: EntityIdentity;
-    since: Epoch;
-    until?: Epoch;
-  }[] = [];
-  for (const turn of turns) {
-    const change = changes.findLast((each) => each <= turn);
-    const read = change === undefined ? undefined : reads.get(change);
-    const stream = read === undefined ? undefined : streamAt(index, turn, read.from);
-    let last = ranges.at(-1);
-    if (last !== undefined && last.until === undefined && last.stream !== stream) {
-      last.until = turn;
-      last = undefined;
-    }
-    if (stream === undefined) continue;
-    if (last === undefined || last.until !== undefined) {
-      last = { query, stream, since: turn };
-      ranges.push(last);
-    }
-  }
-  return ranges;
 }
 
 function streamAt(index: EpochIndex, epoch: Epoch, name: string): EntityIdentity | undefined {

@@ -4,3 +4,5 @@ export type { BindingRef, FoldedBindings } from "./epoch-index.ts";
 export type { Binding, ChangedBinding, LedgerEntry } from "./ledger.ts";
 export { programAt } from "./program.ts";
 export type { ProgramBindings } from "./program.ts";
+export { readRanges } from "./read-ranges.ts";
+export type { ReadRange } from "./read-ranges.ts";
