@@ -1,6 +1,6 @@
 /** What an ingress is made of, and what may be chosen. */
 import type { BindingStore, Clock, Ids, LaneStore, Log, Wake } from "@greco/ports";
-import type { Authority, ConnectListen, Listen } from "@greco/service-kit";
+import type { Authority, ConnectListen, Listen, Readiness } from "@greco/service-kit";
 import type { IngressLimits } from "./limits.ts";
 
 /** No part of the control plane is among them (I9, I10). */
@@ -12,6 +12,8 @@ export type IngressDependencies = {
   readonly ids: Ids;
   readonly log: Log;
   readonly authority: Authority;
+  /** Health follows it. */
+  readonly readiness?: Readiness | undefined;
 };
 
 export type IngressOptions = Partial<IngressLimits> & {

@@ -46,6 +46,7 @@ export async function startIngress(
         authority: dependencies.authority,
         log: dependencies.log,
         ids: dependencies.ids,
+        readiness: dependencies.readiness,
       },
       signal,
     ),

@@ -60,7 +60,7 @@ describe("what the data plane shows of itself", () => {
   /** What a runtime leaves behind: an output lane, a checkpoint, a claim. */
   async function work(
     lane: ReturnType<typeof laneId>,
-    at: { readonly inputSeq: number; readonly done?: boolean },
+    at: { readonly inputSeq: number; readonly done?: boolean; readonly holding?: string },
   ) {
     const writer = writerId("runtime-1");
     const id = laneId("late.out");
@@ -77,9 +77,10 @@ describe("what the data plane shows of itself", () => {
     );
     const inputSeq = seq(at.inputSeq);
     const checkpoint = { query: QUERY, inputLane: lane, inputSeq, inputEpoch: epoch(1), writer };
+    const held = at.holding === undefined ? {} : { holding: at.holding };
     await world.laneStore.putCheckpoint(
       MODEL,
-      { ...checkpoint, outputs: [{ lane: id, seq: seq(1) }] },
+      { ...checkpoint, ...held, outputs: [{ lane: id, seq: seq(1) }] },
       never,
     );
     const claim = {
@@ -138,6 +139,32 @@ describe("what the data plane shows of itself", () => {
       ],
       readers: [{ query: QUERY, readSeq: 2n, lag: 3n, epoch: 1n, runtime: "r1" }],
     });
+  });
+
+  it("I12: shows why a query does not go on in a lane", async () => {
+    const { client, lane } = await published(3);
+    await work(lane, { inputSeq: 2, holding: "HOST_FAILED: no worker" });
+    const [status] = await lanesOf(client);
+    expect(status?.readers).toMatchObject([
+      { query: QUERY, readSeq: 2n, epoch: 1n, runtime: "r1", holding: "HOST_FAILED: no worker" },
+    ]);
+  });
+
+  it("I12: shows a lane that nobody can take, because a binding is missing, and goes on with all else", async () => {
+    const { client, lane } = await published(3);
+    await world.commit([{ entity: QUERY, content: { ...query, where: "true" } }], [FLIGHTS, LATE], {
+      withhold: [QUERY],
+    });
+    const [held] = await eventually(async () => {
+      const lanes = await lanesOf(client);
+      return lanes[0]?.epoch === 2n ? lanes : undefined;
+    });
+    expect(held).toMatchObject({ lane, readers: [{ query: QUERY, readSeq: 0n, lag: 5n }] });
+    expect(held?.readers[0]?.holding).toMatch(
+      /^BINDING_MISSING: binding of query\/late-flights@1 .*repair it/,
+    );
+    const { crossings } = await client.listCrossings({ parent: PARENT, epoch: 2n }, { signal: never });
+    expect(crossings).toMatchObject([{ query: QUERY, lane, crossed: false }]);
   });
 
   it("R7: shows a crossing once the marker stands durably in the query's own lane", async () => {

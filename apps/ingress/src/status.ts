@@ -21,6 +21,7 @@ import { fault } from "@greco/service-kit";
 import type { ModelHost } from "./model-host.ts";
 import type { Page } from "./paging.ts";
 import { numberKey, pageOf } from "./paging.ts";
+import { isBuiltIn } from "./stream-names.ts";
 
 export type PageRequest = { readonly pageSize: number; readonly pageToken: string };
 
@@ -141,7 +142,11 @@ export class Status {
     const to = state.end === undefined ? host.ledger.newest : last.epoch;
     const readers = await readersOf(sources, info.stream, last.epoch, to, signal);
     const statuses = [];
-    for (const { query } of readers) {
+    for (const { query, unknown } of readers) {
+      // It may read the lane: shown where it does, or where nobody has anything of it, unless that is far-fetched.
+      const isClaimed = (claim: Claim): boolean => claim.query === query && claim.inputLane === info.id;
+      const isLikely = !isBuiltIn(info.stream) && !claims.some((claim) => claim.query === query);
+      if (unknown !== undefined && !isLikely && !claims.some(isClaimed)) continue;
       const progress = await progressOf(sources, query, info.id, signal, claims);
       statuses.push({
         query,
@@ -149,6 +154,8 @@ export class Status {
         lag: BigInt(progress.done ? 0 : Math.max(0, last.seq - progress.inputSeq)),
         epoch: BigInt(progress.inputEpoch),
         runtime: progress.claim?.runtime ?? "",
+        // I12. Where nobody has taken the lane yet, nobody says so, and the missing binding does.
+        holding: progress.holding ?? (progress.done ? "" : (unknown ?? "")),
       });
     }
     return statuses;

@@ -128,7 +128,11 @@ export class World implements AsyncDisposable {
   }
 
   /** As conductors and coordinator do: bindings first, then the ledger. Content absent: removed. */
-  async commit(changes: readonly Change[], scope?: readonly EntityIdentity[]): Promise<Epoch> {
+  async commit(
+    changes: readonly Change[],
+    scope?: readonly EntityIdentity[],
+    { withhold = [] }: { readonly withhold?: readonly EntityIdentity[] } = {},
+  ): Promise<Epoch> {
     this.#epoch += 1;
     const epoch = toEpoch(this.#epoch);
     const candidate = candidateId(`c${epoch}`);
@@ -137,7 +141,7 @@ export class World implements AsyncDisposable {
       return { entity, candidate, hash: sha256(JSON.stringify(content)), removed: false };
     });
     const stored = changes.flatMap(({ entity, content }) => {
-      if (content === undefined) return [];
+      if (content === undefined || withhold.includes(entity)) return [];
       const text = JSON.stringify(content);
       return [{ model: MODEL, entity, candidate, hash: sha256(text), content: text }];
     });
