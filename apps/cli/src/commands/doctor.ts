@@ -7,7 +7,8 @@ import { findAddresses } from "../connection.ts";
 import type { Context, Runner } from "../context.ts";
 import { PAGE_SIZE, pages } from "../names.ts";
 import type { Paint } from "../output.ts";
-import { nameOfIdentity, shortName } from "../short-name.ts";
+import { heldLines } from "../reader-view.ts";
+import { shortName } from "../short-name.ts";
 import { oneLine } from "../text.ts";
 
 type Diagnosis = { readonly what: string; readonly state: "ok" | "bad" | "note"; readonly detail: string };
@@ -146,10 +147,7 @@ async function* lanesOf(context: Context, model: string): AsyncGenerator<Diagnos
     );
     return { items: page.lanes, next: page.nextPageToken };
   });
-  const held = lanes.flatMap(({ lane, readers }) =>
-    readers.filter(({ holding }) => holding !== "").map((reader) => ({ lane, ...reader })),
-  );
-  for (const { lane, query, holding } of held)
-    yield { what: "lanes", state: "bad", detail: `${nameOfIdentity(query)} holds ${lane}: ${holding}` };
+  const held = heldLines(lanes);
+  for (const detail of held) yield { what: "lanes", state: "bad", detail };
   if (held.length === 0) yield { what: "lanes", state: "ok", detail: `${lanes.length} live, none is held` };
 }

@@ -13,6 +13,7 @@ import type { Context, Runner } from "../context.ts";
 import { enumName } from "../enum-name.ts";
 import { PAGE_SIZE, pages } from "../names.ts";
 import { plain } from "../plain.ts";
+import { readersText } from "../reader-view.ts";
 import { nameOfIdentity, shortName } from "../short-name.ts";
 
 type StatusFlags = { all?: boolean };
@@ -126,14 +127,4 @@ export function crossingLines(epoch: bigint, crossings: readonly Crossing[]): st
     const which = crossed === lanes.length ? "every lane" : `${crossed} of ${lanes.length} lanes`;
     return `  ${query} has crossed into epoch ${epoch} in ${which}`;
   });
-}
-
-function readersText({ readers }: LaneStatus): string {
-  return readers
-    .map(({ query, epoch, lag, holding }) => {
-      const far = lag === 0n ? "all read" : `${lag} behind`;
-      const held = holding === "" ? "" : `, HOLDS: ${holding}`;
-      return `${nameOfIdentity(query)} at epoch ${epoch}, ${far}${held}`;
-    })
-    .join("; ");
 }
