@@ -5,6 +5,7 @@ import type { BindingStore, LaneStore } from "@greco/ports";
 import type { SimulatedClock } from "@greco/simulation";
 import { simulatedClock, simulatedIds } from "@greco/simulation";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { MODEL } from "./testing/small-model.ts";
 import { Stage } from "./testing/stage.ts";
 import type { TestRuntime, World } from "./testing/world.ts";
 
@@ -81,6 +82,17 @@ async function expectOnce(): Promise<void> {
   expect(await stage.textsOf("u")).toHaveLength(18);
 }
 
+/** Why who has a lane does not go on, as the store shows it. */
+async function holdings(): Promise<readonly string[]> {
+  const { laneStore } = world.stores;
+  const claims = await run(laneStore.listClaims(MODEL, world.signal));
+  const found = claims.map(async ({ query, inputLane, writer }) => {
+    const checkpoints = await laneStore.readCheckpoints(MODEL, query, inputLane, world.signal);
+    return checkpoints.flatMap((each) => (each.writer === writer ? (each.holding ?? []) : []));
+  });
+  return (await run(Promise.all(found))).flat();
+}
+
 it.each(["killed", "stopped"])(
   "I8: does nothing again that a %s runtime did under a binding which the next one lacks",
   async (how) => {
@@ -88,7 +100,12 @@ it.each(["killed", "stopped"])(
     const first = await turnedAside(() => world.runtime("r2", { bindingStore }));
     await (how === "killed" ? first.kill() : stage.close(first.runner));
     await clock.advance(10_000);
+    // I12: and says so, in the lanes that it had and in those that it took over.
+    const held = await holdings();
+    expect(held).toHaveLength(6);
+    for (const reason of held) expect(reason).toMatch(/^BINDING_MISSING: /);
     await expectOnce();
+    expect(await holdings()).toEqual([]);
   },
 );
 

@@ -139,6 +139,8 @@ export class UnitSession {
   }
 
   async #begin(signal: AbortSignal): Promise<void> {
+    // I12: first of all, because it may hold where it begins.
+    this.#run(this.#progress.run(signal));
     await this.#input.takeOrders(signal);
     if (this.#start.seq > 0)
       await this.#unlessLeaving(async (wait) => {
@@ -146,7 +148,6 @@ export class UnitSession {
       }, signal);
     this.#run(this.#input.read(this.#start.seq, signal));
     this.#run(this.#input.watchOrders(signal));
-    this.#run(this.#progress.run(signal));
     this.#run(this.#unlessLeaving((wait) => this.#learn(wait), signal));
     this.#schedule();
   }
