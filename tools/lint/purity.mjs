@@ -30,7 +30,7 @@ const ioGlobals = ["process", "console", "fetch", "performance", "crypto", "queu
 );
 
 const adapters = {
-  group: ["@greco/adapter-*"],
+  group: ["@greco/adapter-*", "@greco/engines"],
   message: "an app meets its adapters only in main.ts, where it is wired",
 };
 

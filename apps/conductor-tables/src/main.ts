@@ -1,28 +1,18 @@
 /**
- * The conductor of tables as a process of its own, on the embedded stores.
+ * The conductor of reference tables, as a process of its own.
  *
- *   node apps/conductor-tables/src/main.ts --data DIR --token-file FILE [--coordinator HOST:PORT] [--registry HOST:PORT]
+ *   node apps/conductor-tables/src/main.ts --help
  */
-import { join } from "node:path";
-import {
-  createEmbeddedWake,
-  openEmbeddedBindingStore,
-  openEmbeddedControlLog,
-  openEmbeddedLaneStore,
-} from "@greco/adapter-embedded";
-import { runConductor } from "@greco/conductor-kit";
+import { conductorSettings, runConductor } from "@greco/conductor-kit";
+import { engineSettings, openEngines } from "@greco/engines";
 import { startConductorTables } from "./start.ts";
+
+const ports = ["controlLog", "bindingStore", "laneStore", "wake"] as const;
 
 await runConductor({
   name: "conductor-tables",
+  about: "the conductor of reference tables",
+  settings: { ...engineSettings(ports), ...conductorSettings },
+  openStores: (parts, signal) => openEngines(ports, parts, signal),
   start: startConductorTables,
-  openStores: async (folder, clock, stack) => {
-    const at = (name: string) => ({ path: join(folder, `${name}.sqlite`), clock });
-    return {
-      controlLog: stack.use(await openEmbeddedControlLog(at("control-log"))),
-      bindingStore: stack.use(await openEmbeddedBindingStore(at("bindings"))),
-      laneStore: stack.use(await openEmbeddedLaneStore(at("lanes"))),
-      wake: stack.use(createEmbeddedWake()),
-    };
-  },
 });

@@ -7,6 +7,7 @@ import {
   type Authority,
   type ConnectListen,
   type Listen,
+  type Readiness,
   type ServerLimits,
 } from "@greco/service-kit";
 import { orAbort } from "./cache/abort.ts";
@@ -36,6 +37,8 @@ export type RegistryDependencies = {
   readonly ids: Ids;
   readonly log: Log;
   readonly authority: Authority;
+  /** Health follows it. */
+  readonly readiness?: Readiness | undefined;
 };
 
 export type RegistryOptions = {
@@ -58,7 +61,7 @@ export async function startRegistry(
   options: RegistryOptions,
   signal: AbortSignal,
 ): Promise<RunningRegistry> {
-  const { store, clock, ids, log, authority } = dependencies;
+  const { store, clock, ids, log, authority, readiness } = dependencies;
   const limits = { ...REGISTRY_LIMITS, ...options.limits };
   await using starting = new AsyncDisposableStack();
   const running = new AbortController();
@@ -98,7 +101,7 @@ export async function startRegistry(
         listen: options.listen,
         ...(options.connect === undefined ? {} : { connect: options.connect }),
         ...(options.serverLimits === undefined ? {} : { limits: options.serverLimits }),
-        ...{ authority, log, ids },
+        ...{ authority, log, ids, readiness },
       },
       signal,
     ),

@@ -1,7 +1,7 @@
 /** What a runtime is made of, and what may be chosen. */
 import type { BindingStore, Clock, FunctionHost, Ids, LaneStore, Log, Wake } from "@greco/ports";
 import type { ColdBoot, Failpoint, RuntimeLimits } from "@greco/runtime-kit";
-import type { Listen } from "@greco/service-kit";
+import type { Listen, Readiness } from "@greco/service-kit";
 
 /** No part of the control plane is among them but the one question of a cold boot (I9, I10). */
 export type RuntimeDependencies = {
@@ -14,6 +14,8 @@ export type RuntimeDependencies = {
   /** Disposed by who opened it. */
   readonly functionHost: FunctionHost;
   readonly coldBoot?: ColdBoot;
+  /** Health follows it. */
+  readonly readiness?: Readiness | undefined;
 };
 
 export type RuntimeOptions = {

@@ -30,12 +30,12 @@ export async function startRuntime(
   options: RuntimeOptions,
   signal: AbortSignal,
 ): Promise<RunningRuntime> {
-  const { log, ids } = dependencies;
+  const { log, ids, readiness } = dependencies;
   await using starting = new AsyncDisposableStack();
   const models = starting.use(new Models(contextOf(dependencies, options)));
   await models.start(signal);
   const server = starting.use(
-    await serve({ services: [], listen: options.listen, authority: nobody, log, ids }, signal),
+    await serve({ services: [], listen: options.listen, authority: nobody, log, ids, readiness }, signal),
   );
   const running = starting.move();
   const { address, port } = server;

@@ -22,5 +22,5 @@ export type { ConductorOptions, RunningConductor } from "./host.ts";
 export { CONDUCTOR_LIMITS } from "./limits.ts";
 export type { ConductorLimits } from "./limits.ts";
 export type { MemberStatus } from "./member.ts";
-export { runConductor } from "./process.ts";
+export { conductorSettings, runConductor } from "./process.ts";
 export type { ConductorProcess, ConductorStores } from "./process.ts";

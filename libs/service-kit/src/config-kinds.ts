@@ -3,13 +3,22 @@ import type { ConfigKey } from "./config.ts";
 
 type Options<T> = { readonly default?: T };
 
-function key<T>(about: string, parse: (text: string) => T, { default: fallback }: Options<T>): ConfigKey<T> {
-  return fallback === undefined ? { about, parse } : { about, parse, default: fallback };
+function key<T>(
+  kind: string,
+  about: string,
+  parse: (text: string) => T,
+  { default: fallback }: Options<T>,
+): ConfigKey<T> {
+  return fallback === undefined ? { kind, about, parse } : { kind, about, parse, default: fallback };
 }
 
 export const config = {
+  /** May be left out. */
+  optional: <T>(of: ConfigKey<T>): ConfigKey<T | undefined> => ({ ...of, optional: true }),
+
   text: (about: string, options: Options<string> = {}): ConfigKey<string> =>
     key(
+      "TEXT",
       about,
       (text) => {
         if (text === "") throw new Error("must not be empty");
@@ -24,6 +33,7 @@ export const config = {
     options: Options<number> = {},
   ): ConfigKey<number> =>
     key(
+      "N",
       about,
       (text) => {
         const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -36,6 +46,7 @@ export const config = {
 
   flag: (about: string, options: Options<boolean> = {}): ConfigKey<boolean> =>
     key(
+      "true|false",
       about,
       (text) => {
         if (text !== "true" && text !== "false") throw new Error("must be true or false");
@@ -50,6 +61,7 @@ export const config = {
     options: Options<T> = {},
   ): ConfigKey<T> =>
     key(
+      values.join("|"),
       about,
       (text) => {
         const value = values.find((each) => each === text);
@@ -65,6 +77,7 @@ export const config = {
     options: Options<{ host: string; port: number }> = {},
   ): ConfigKey<{ host: string; port: number }> =>
     key(
+      "HOST:PORT",
       about,
       (text) => {
         const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(text);
@@ -78,6 +91,7 @@ export const config = {
   /** A comma list. */
   list: (about: string, options: Options<readonly string[]> = {}): ConfigKey<readonly string[]> =>
     key(
+      "A,B",
       about,
       (text) =>
         text
@@ -90,6 +104,7 @@ export const config = {
   /** The path of a file that holds the secret; the key's name must end in `File`. */
   secretFile: (about: string, options: Options<string> = {}): ConfigKey<string> =>
     key(
+      "FILE",
       about,
       (text) => {
         if (text === "") throw new Error("must be the path of a file");

@@ -82,7 +82,9 @@ it("says all that is wrong at once: where, what it must be, what it got", () => 
     '--level: must be one of info, warn; got "loud"',
     "--token-file is missing: give it, or GRECO_TOKEN_FILE, or tokenFile in the file",
   ]);
-  expect(problemsOf({ file: { path: "c.json", content: [1] } })[0]).toBe("c.json must hold one JSON object");
+  expect(problemsOf({ file: { path: "c.json", content: [1] } })[0]).toBe(
+    "c.json must hold one object of keys and values",
+  );
 });
 
 it("reads addresses of both families, and nothing that the prototype would lend", () => {
@@ -107,10 +109,27 @@ it("reads the file that a flag or the environment names, and keeps to its own va
       ["--lease-ms=800", `--config=${path}`],
     ])
       expect(await loadConfig(schema, flags, {}, prefix)).toMatchObject({ leaseMs: 800, tokenFile: "/t" });
+    await writeFile(path, "# YAML\nleaseMs: 900\ntokenFile: /y\norigins: [a, b]\n");
+    expect(await loadConfig(schema, ["--config", path], {})).toMatchObject({
+      leaseMs: 900,
+      origins: ["a", "b"],
+    });
     await writeFile(path, "{");
-    await expect(loadConfig(schema, ["--config", path], {})).rejects.toThrow(`${path} is no readable JSON`);
+    await expect(loadConfig(schema, ["--config", path], {})).rejects.toThrow(
+      `${path} is no readable YAML or JSON`,
+    );
     await expect(loadConfig(schema, ["--config"], {})).rejects.toThrow("--config needs the path");
   } finally {
     await rm(dir, { recursive: true });
   }
+});
+
+it("leaves out what is optional, and takes what only other apps use", () => {
+  const shared = {
+    etcd: config.optional(config.list("etcd's nodes")),
+    nats: { ...config.optional(config.list("NATS's nodes")), unused: true as const },
+  };
+  const got = parseConfig(shared, { env: { GRECO_NATS: "n:4222" } });
+  expect(got).toEqual({ etcd: undefined, nats: ["n:4222"] });
+  expectTypeOf(got.etcd).toEqualTypeOf<readonly string[] | undefined>();
 });

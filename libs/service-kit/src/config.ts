@@ -7,13 +7,21 @@
  * list and can be read again when it changes.
  */
 import { readFile } from "node:fs/promises";
+import { parse as parseYaml } from "yaml";
+import { CONFIG_FLAG, ENV_PREFIX, envOf, flagOf } from "./config-names.ts";
 import { nearest } from "./nearest.ts";
 
 export type ConfigKey<T> = {
   /** One line for `--help`: what it is, in which unit. */
   readonly about: string;
-  /** Absent: the key is required. */
+  /** What `--help` puts in the value's place: `HOST:PORT`. */
+  readonly kind?: string;
+  /** Absent: the key is required, unless it is optional. */
   readonly default?: T;
+  /** It may be left out, and is then undefined. */
+  readonly optional?: true;
+  /** Taken, so that all apps can share one environment and one file, but of no use to this one: `--help` is silent. */
+  readonly unused?: true;
   /** Throws an Error that says what the text must be. */
   readonly parse: (text: string) => T;
 };
@@ -30,7 +38,7 @@ export type ConfigSources = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Variables that begin so are this program's, and none of them may be unknown. Default: `GRECO_`. */
   readonly envPrefix?: string;
-  /** The parsed JSON of the file, and its path for messages. */
+  /** The parsed content of the file, and its path for messages. */
   readonly file?: { readonly path: string; readonly content: unknown };
 };
 
@@ -44,10 +52,10 @@ export class ConfigError extends Error {
   }
 }
 
-const ENV_PREFIX = "GRECO_";
-const CONFIG_FLAG = "--config";
 /** Read elsewhere, by every process alike. */
-const ENV_OF_OTHERS = new Set(["GRECO_FAILPOINT", "GRECO_CONFIG"]);
+const ENV_OF_OTHERS = new Set(["GRECO_FAILPOINT", "GRECO_CONFIG", "GRECO_CACHE"]);
+/** The command line's, which whoever works with it has in the shell that a service is started from, too. */
+const ENV_OF_CLI = new Set(["GRECO_DATA", "GRECO_MODEL", "GRECO_TOKEN", "GRECO_DEBUG"]);
 
 type Found = { readonly where: string; readonly text: string };
 
@@ -60,7 +68,7 @@ export function parseConfig<const S extends ConfigSchema>(schema: S, sources: Co
     fromFile(schema, sources.file, problems),
   ];
   const config: Record<string, unknown> = {};
-  for (const [key, { default: fallback, parse }] of Object.entries(schema)) {
+  for (const [key, { default: fallback, optional, parse }] of Object.entries(schema)) {
     const found = layers.map((layer) => layer.get(key)).find((each) => each !== undefined);
     if (found !== undefined) {
       try {
@@ -68,7 +76,7 @@ export function parseConfig<const S extends ConfigSchema>(schema: S, sources: Co
       } catch (error) {
         problems.push(`${found.where}: ${(error as Error).message}; got ${JSON.stringify(found.text)}`);
       }
-    } else if (fallback !== undefined) config[key] = fallback;
+    } else if (fallback !== undefined || optional === true) config[key] = fallback;
     else
       problems.push(`${flagOf(key)} is missing: give it, or ${envOf(key, envPrefix)}, or ${key} in the file`);
   }
@@ -77,8 +85,8 @@ export function parseConfig<const S extends ConfigSchema>(schema: S, sources: Co
 }
 
 /**
- * The configuration of a process: its flags, its environment, and the JSON file that `--config` or `GRECO_CONFIG`
- * names, if one does.
+ * The configuration of a process: its flags, its environment, and the YAML or JSON file that `--config` or
+ * `GRECO_CONFIG` names, if one does.
  */
 export async function loadConfig<const S extends ConfigSchema>(
   schema: S,
@@ -89,9 +97,10 @@ export async function loadConfig<const S extends ConfigSchema>(
   const at = flags.findIndex((flag) => flag === CONFIG_FLAG || flag.startsWith(`${CONFIG_FLAG}=`));
   const joined = flags[at]?.split("=", 2)[1];
   const path = at < 0 ? env["GRECO_CONFIG"] : (joined ?? flags[at + 1]);
-  if (at >= 0 && path === undefined) throw new ConfigError([`${CONFIG_FLAG} needs the path of a JSON file`]);
+  if (at >= 0 && path === undefined)
+    throw new ConfigError([`${CONFIG_FLAG} needs the path of a YAML or JSON file`]);
   const rest = at < 0 ? flags : flags.toSpliced(at, joined === undefined ? 2 : 1);
-  const file = path === undefined ? {} : { file: { path, content: await readJson(path) } };
+  const file = path === undefined ? {} : { file: { path, content: await readContent(path) } };
   return parseConfig(schema, {
     flags: rest,
     env,
@@ -100,26 +109,13 @@ export async function loadConfig<const S extends ConfigSchema>(
   });
 }
 
-async function readJson(path: string): Promise<unknown> {
+/** YAML, of which JSON is a part. */
+async function readContent(path: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(path, "utf8"));
+    return parseYaml(await readFile(path, "utf8"), { maxAliasCount: 0 }) as unknown;
   } catch (error) {
-    throw new ConfigError([`${path} is no readable JSON: ${(error as Error).message}`]);
+    throw new ConfigError([`${path} is no readable YAML or JSON: ${(error as Error).message}`]);
   }
-}
-
-/** `leaseMs` → `--lease-ms` */
-function flagOf(key: string): string {
-  return `--${words(key).join("-")}`;
-}
-
-/** `leaseMs` → `GRECO_LEASE_MS` */
-function envOf(key: string, prefix: string): string {
-  return prefix + words(key).join("_").toUpperCase();
-}
-
-function words(key: string): string[] {
-  return key.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }
 
 function fromFlags(schema: ConfigSchema, flags: readonly string[], problems: string[]): Map<string, Found> {
@@ -131,7 +127,8 @@ function fromFlags(schema: ConfigSchema, flags: readonly string[], problems: str
     const flag = equals < 0 ? argument : argument.slice(0, equals);
     const key = keys.get(flag);
     if (key === undefined) {
-      problems.push(unknown(flag.startsWith("--") ? "flag" : "argument", flag, keys.keys()));
+      const known = namesOf(schema).map(flagOf);
+      problems.push(unknown(flag.startsWith("--") ? "flag" : "argument", flag, known));
       continue;
     }
     const next = flags[i + 1];
@@ -155,10 +152,18 @@ function fromEnvironment(
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith(prefix) || ENV_OF_OTHERS.has(name) || text === undefined) continue;
     const key = keys.get(name);
-    if (key === undefined) problems.push(unknown("environment variable", name, keys.keys()));
-    else found.set(key, { where: name, text });
+    if (key !== undefined) found.set(key, { where: name, text });
+    else if (!ENV_OF_CLI.has(name)) {
+      const known = namesOf(schema).map((each) => envOf(each, prefix));
+      problems.push(unknown("environment variable", name, known));
+    }
   }
   return found;
+}
+
+/** Those that are of use to this program. */
+function namesOf(schema: ConfigSchema): string[] {
+  return Object.keys(schema).filter((key) => schema[key]?.unused !== true);
 }
 
 function fromFile(schema: ConfigSchema, file: ConfigSources["file"], problems: string[]): Map<string, Found> {
@@ -166,12 +171,12 @@ function fromFile(schema: ConfigSchema, file: ConfigSources["file"], problems: s
   if (file === undefined) return found;
   const { path, content } = file;
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
-    problems.push(`${path} must hold one JSON object`);
+    problems.push(`${path} must hold one object of keys and values`);
     return found;
   }
   for (const [key, value] of Object.entries(content)) {
     const where = `${path}: ${key}`;
-    if (!Object.hasOwn(schema, key)) problems.push(`${path}: ${unknown("key", key, Object.keys(schema))}`);
+    if (!Object.hasOwn(schema, key)) problems.push(`${path}: ${unknown("key", key, namesOf(schema))}`);
     else if (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
       found.set(key, { where, text: String(value) });
     else if (Array.isArray(value) && value.every((each) => typeof each === "string"))

@@ -20,6 +20,7 @@ import { createHealth } from "./health.ts";
 import { systemIds } from "./ids.ts";
 import { SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { cannotListen, hostPort, type Listen } from "./listen.ts";
+import type { Readiness } from "./readiness.ts";
 import { createReflection } from "./reflection.ts";
 
 export type ServeOptions = {
@@ -35,6 +36,8 @@ export type ServeOptions = {
   readonly clock?: Clock;
   /** What a broken invariant does; default: it is thrown where nobody catches it. */
   readonly crash?: (error: unknown) => void;
+  /** Health says NOT_SERVING while this says that something needed is missing. */
+  readonly readiness?: Readiness | undefined;
 };
 
 export interface Server extends AsyncDisposable {
@@ -99,6 +102,11 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     throw error;
   }
 
+  const { readiness } = options;
+  const follow = (): void => health.set(readiness?.ready ?? true);
+  const unfollow = readiness?.listen(follow);
+  if (readiness?.ready === false) follow();
+
   let disposal: Promise<void> | undefined;
   return {
     port,
@@ -109,6 +117,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     setServing: health.set,
     [Symbol.asyncDispose]() {
       // S1: whoever balances load looks here first.
+      unfollow?.();
       health.set(false);
       disposal ??= stop(grpc, connect, calls, options.clock ?? systemClock, limits);
       return disposal;

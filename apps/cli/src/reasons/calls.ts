@@ -124,6 +124,10 @@ export const CALL_REASONS = {
     means: "the instance that you were connected to stops, as for an update",
     next: "connect again; watches and subscriptions go on from where they were",
   },
+  SERVICE_WAITING: {
+    means: "the service waits for something that it needs, as its store; nothing was changed",
+    next: "try again soon; the service's log says what it waits for",
+  },
   STORE_UNAVAILABLE: {
     means: "the service cannot reach its store; nothing was changed",
     next: "try again; if it stays, look at the store and at the service's log",
