@@ -55,13 +55,17 @@ const constraints = (alsoAllowed, alsoAllowedTo = {}) => [
   })),
 ];
 
-const rule = (alsoAllowed, alsoAllowedTo) => ({
+/** Tests start real servers with it; it is no package, since nothing that runs may need it. */
+const serversOfTests = "^(\\.\\./)+tools/servers/[a-z-]+\\.ts$";
+
+const rule = (alsoAllowed, alsoAllowedTo, allow = []) => ({
   "@nx/enforce-module-boundaries": [
     "error",
     {
       // Nothing is built, so the distinction between buildable and other libraries has no meaning here.
       enforceBuildableLibDependency: false,
       allowCircularSelfDependency: false,
+      allow,
       depConstraints: constraints(alsoAllowed, alsoAllowedTo),
     },
   ],
@@ -83,6 +87,6 @@ export const boundaries = [
   {
     files: ["**/*.spec.ts", "**/*.int.ts", "**/*.e2e.ts", "**/*.engine.ts", "**/src/testing/**/*.ts"],
     plugins: { "@nx": nx },
-    rules: rule(testsMayAlsoImport, testsOfMayImport),
+    rules: rule(testsMayAlsoImport, testsOfMayImport, [serversOfTests]),
   },
 ];

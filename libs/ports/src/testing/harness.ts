@@ -13,8 +13,23 @@ export type Harness<Store extends AsyncDisposable> = AsyncDisposable & {
   pass(ms: number): Promise<void>;
 };
 
+/** With the server of its own behind this test's data, for adapters that talk to one. */
+export type ServerHarness<Store extends AsyncDisposable> = Harness<Store> & {
+  /** The server is killed; `start` brings it back with its data. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  /** Removes its data, while it is stopped. */
+  wipe(): Promise<void>;
+  /** Ends all connections to it; new ones may be made at once. */
+  cut(): void;
+  /** Nothing passes in either direction, and nobody is told; until `thaw`, which cuts what stood. */
+  freeze(): void;
+  thaw(): void;
+};
+
 /** Called once a test: empty data that no other test sees. */
 export type Setup<Store extends AsyncDisposable> = () => Promise<Harness<Store>>;
+export type ServerSetup<Store extends AsyncDisposable> = () => Promise<ServerHarness<Store>>;
 
 /** For calls that are never given up. */
 export const noAbort: AbortSignal = new AbortController().signal;
@@ -26,6 +41,19 @@ export const text = (value: Uint8Array): string => new TextDecoder().decode(valu
 export function tester<Store extends AsyncDisposable>(
   setup: Setup<Store>,
 ): (title: string, body: (store: Store, harness: Harness<Store>) => Promise<void>) => void {
+  return testerOf(setup);
+}
+
+/** The same, with the server behind it. */
+export function serverTester<Store extends AsyncDisposable>(
+  setup: ServerSetup<Store>,
+): (title: string, body: (store: Store, harness: ServerHarness<Store>) => Promise<void>) => void {
+  return testerOf(setup);
+}
+
+function testerOf<Store extends AsyncDisposable, H extends Harness<Store>>(
+  setup: () => Promise<H>,
+): (title: string, body: (store: Store, harness: H) => Promise<void>) => void {
   return (title, body) => {
     it(title, async () => {
       await using harness = await setup();

@@ -4,7 +4,7 @@ import type { Wake } from "../wake.ts";
 import { type Setup, tester } from "./harness.ts";
 
 /** Resolves at the first hint on `topic`. */
-function hint(wake: Wake, topic: string): Promise<void> {
+export function hint(wake: Wake, topic: string): Promise<void> {
   return new Promise((resolve) => {
     const stop = wake.listen(topic, () => {
       stop();
@@ -14,7 +14,7 @@ function hint(wake: Wake, topic: string): Promise<void> {
 }
 
 /** Notifies again and again, because a hint may be lost. */
-async function until(wake: Wake, topic: string, came: Promise<void>): Promise<void> {
+export async function until(wake: Wake, topic: string, came: Promise<void>): Promise<void> {
   let done = false;
   const settle = came.then(() => {
     done = true;
