@@ -66,6 +66,7 @@ export function createWorkerConductor({ clock }: WorkerDependencies): Conductor 
     undo: () => Promise.resolve(),
     retire: () => Promise.resolve(),
 
+    takes: isMine,
     inputsOf: ({ content }) => Promise.resolve([streamKey((JSON.parse(content) as QueryContent).from)]),
   };
 }

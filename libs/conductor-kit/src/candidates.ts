@@ -34,18 +34,27 @@ export class Candidates {
   async get(id: CandidateId, signal: AbortSignal): Promise<OpenCandidate> {
     const known = this.#open.get(id);
     if (known !== undefined) return known;
-    const { registry, model, seen } = this.#context;
-    const changes: ViewChange[] = [];
-    let candidate: Candidate | undefined;
-    const request = { parent: `models/${model}`, candidate: id };
-    for await (const response of registry.getCandidateChanges(request, { signal })) {
-      candidate ??= response.candidate;
-      changes.push(...toViewChanges(model, response.changes, seen));
-    }
-    const read = { restoresVersion: Number(candidate?.restoresVersion ?? 0n), changes };
+    const read = await readCandidate(this.#context, id, signal);
     this.#open.set(id, read);
     return read;
   }
+}
+
+/** A candidate as the registry holds it, open or promoted. */
+export async function readCandidate(
+  { registry, model, seen }: SessionContext,
+  id: CandidateId,
+  signal: AbortSignal,
+): Promise<OpenCandidate & { readonly base: number }> {
+  const changes: ViewChange[] = [];
+  let candidate: Candidate | undefined;
+  const request = { parent: `models/${model}`, candidate: id };
+  for await (const response of registry.getCandidateChanges(request, { signal })) {
+    candidate ??= response.candidate;
+    changes.push(...toViewChanges(model, response.changes, seen));
+  }
+  const base = Number(candidate?.baseVersion ?? 0n);
+  return { base, restoresVersion: Number(candidate?.restoresVersion ?? 0n), changes };
 }
 
 /** The model at a version, or at a head of at least one, as far as this conductor looks at it. */

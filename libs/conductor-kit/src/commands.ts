@@ -14,7 +14,8 @@ export function obey(session: Session, command: Command, position: number): void
     const mine = toViewChanges(model, changes, seen);
     return session.chain.announce({ version: Number(version), changes: mine });
   }
-  if (!command.addressees.includes(`conductors/${id}`)) return;
+  // Of a repair nobody knows beforehand whose it is.
+  if (command.command.case !== "repair" && !command.addressees.includes(`conductors/${id}`)) return;
   try {
     told(session, command, position);
   } catch (error) {
@@ -42,6 +43,8 @@ function told(session: Session, { commandId, command }: Command, position: numbe
       const of = toldOf(commandId, { id, digest });
       return session.heard({ ...of, type: "settle", committed, version, armed, base, head }, position);
     }
+    case "repair":
+      return session.repairs.want(command.value.bindings, session.context.limits.repairsMax);
     case "committed":
     case undefined:
       return;

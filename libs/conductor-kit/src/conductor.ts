@@ -145,7 +145,11 @@ export interface Conductor {
   /** Further kinds that its reviews look at. */
   readonly watches?: readonly string[];
   review(request: ReviewRequest, signal: AbortSignal): Promise<Accept | Veto>;
-  /** K3: it settles only when no request of its to the outside is under way any more, also when it is aborted. */
+  /**
+   * The same from the same, for ever: a binding that the data plane has lost is made again by another prepare of
+   * its candidate, and is of use only if it is the same to the byte (R6).
+   * K3: it settles only when no request of its to the outside is under way any more, also when it is aborted.
+   */
   prepare(preparation: Preparation, signal: AbortSignal): Promise<readonly NewBinding[]>;
   release(outcome: Outcome, signal: AbortSignal): Promise<void>;
   /** Removes everything that carries the candidate's tag or was intended. Not called where nothing was. */
@@ -159,6 +163,8 @@ export interface Conductor {
     binding: { readonly entity: EntityIdentity; readonly content: string },
     flows: () => Promise<readonly Flow[]>,
   ): Promise<readonly EntityKey[]>;
+  /** For a kind shared with other conductors: whether this one would claim the entity. Default: every one. */
+  takes?(entity: Affected): boolean;
   /** For a kind shared with other conductors: whether a binding of it is this one's. Default: all are. */
   owns?(content: string): boolean;
 }

@@ -34,6 +34,10 @@ export type ConductorLimits = {
   readonly retireMs: number;
   /** Lease of the data plane's writers: R9 waits twice this long behind the floor. */
   readonly writerLeaseMs: number;
+  /** How long a repair may take: a snapshot of the model, and what its author makes of it. */
+  readonly repairMs: number;
+  /** Bindings that wait for a repair; the coordinator asks for no more in the time of one. */
+  readonly repairsMax: number;
   /** Least number of epochs between folded snapshots; reading so many ledger entries takes no time to speak of. */
   readonly snapshotEpochs: number;
 };
@@ -56,5 +60,7 @@ export const CONDUCTOR_LIMITS: ConductorLimits = {
   planStepsMax: 1_000,
   retireMs: 5_000,
   writerLeaseMs: 5_000,
+  repairMs: 60_000,
+  repairsMax: 1_000,
   snapshotEpochs: 64,
 };

@@ -88,6 +88,7 @@ export class Member {
     session.begin(() => session.joining);
     session.begin((over) => coldBoot(session, over));
     session.begin((over) => retire(session, over));
+    session.begin((over) => session.repairs.run(session, over));
     if (this.#writesSnapshots) session.begin((over) => writeSnapshots(session, over));
     try {
       return await session.run(signal);

@@ -88,7 +88,7 @@ export async function prepare(
     refs.push({ entity, hash, ...(uses === undefined || uses.length === 0 ? {} : { uses }) });
   }
   for (const entity of missing) if (inForce(entity) !== undefined) refs.push({ entity, hash: "" });
-  await write(context, rows, ending);
+  await writeBindings(context, rows, ending);
   return refs;
 }
 
@@ -96,7 +96,7 @@ export async function prepare(
  * K3: a write that began is awaited, whatever became of the proposal meanwhile; one whose end is unknown may
  * still land, and gets its quiet time.
  */
-async function write(
+export async function writeBindings(
   { bindingStore, clock, limits }: SessionContext,
   rows: readonly Binding[],
   ending: AbortSignal,

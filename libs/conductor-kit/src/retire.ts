@@ -89,6 +89,10 @@ export class Retirer {
   /** One look, and what follows from it. Returns how many bindings it removed. */
   async turn(signal: AbortSignal): Promise<number> {
     const { clock, laneStore, limits, model } = this.#session.context;
+    if (this.#session.repaired) {
+      this.#session.repaired = false;
+      await this.begin(signal);
+    }
     this.#follow();
     const candidates = await this.#unneeded([...this.#waiting], signal);
     if (candidates.length === 0) return 0;

@@ -29,6 +29,7 @@ import {
 } from "./machine.ts";
 import { claimedOf, failureOf, keepsOf, objectsOf, prepare, type Draft } from "./preparing.ts";
 import { voteOn, type Vote } from "./reviewing.ts";
+import { Repairs } from "./repairs.ts";
 import { TaskGroup } from "./tasks.ts";
 import { outside, release, undo, type Belongings } from "./undoing.ts";
 import { toAnswer, toMs, toViewChanges } from "./wire.ts";
@@ -50,6 +51,9 @@ export class Session {
   readonly locks = new KeyedLocks();
   readonly chain: Chain;
   readonly lease: ConductorLease;
+  readonly repairs = new Repairs();
+  /** A binding is there again that retire may have taken for gone. */
+  repaired = false;
   /** Does this conductor wait for its first promote? Set by the registration. */
   joining: Promise<boolean> = Promise.resolve(false);
   readonly #journal: JournalFile;

@@ -54,6 +54,8 @@ export class ScriptedControl implements AsyncDisposable {
   /** Who is told. */
   conductor = "c";
   readonly #rows = new Map<string, Row>();
+  /** What stood at versions below the head. */
+  readonly #history = new Map<number, ReadonlyMap<string, Row>>();
   readonly #proposals = new Map<string, Proposal>();
   readonly #controlLog: ControlLog;
   readonly #stack = new AsyncDisposableStack();
@@ -97,8 +99,8 @@ export class ScriptedControl implements AsyncDisposable {
   }
 
   #registryService() {
-    const rows = (): { name: string; specJson: string; createdVersion: bigint }[] =>
-      [...this.#rows].map(([name, { specJson, createdVersion }]) => ({
+    const rows = (version: bigint): { name: string; specJson: string; createdVersion: bigint }[] =>
+      [...(this.#history.get(Number(version)) ?? this.#rows)].map(([name, { specJson, createdVersion }]) => ({
         name: entity(name),
         specJson,
         createdVersion: BigInt(createdVersion),
@@ -107,9 +109,10 @@ export class ScriptedControl implements AsyncDisposable {
     const proposals = this.#proposals;
     return implementPartly(RegistryService, {
       listModels: async () => ({ models: [{ name: "models/m" }] }),
-      snapshot: async function* () {
-        snapshots.push(head());
-        yield { version: BigInt(head()), entities: rows(), last: true };
+      snapshot: async function* ({ view }) {
+        const version = view?.at.case === "version" ? view.at.value : BigInt(head());
+        snapshots.push(Number(version));
+        yield { version, entities: rows(version), last: true };
       },
       getCandidateChanges: async function* (request) {
         const proposal = proposals.get(request.candidate);
@@ -168,6 +171,7 @@ export class ScriptedControl implements AsyncDisposable {
 
   /** The head moves; announced to all as a chain unless it is to be lost. */
   async commit({ candidate, changes }: Proposal, lost = false): Promise<number> {
+    this.#history.set(this.head, new Map(this.#rows));
     this.head += 1;
     for (const { entity: name = "", action } of changes) {
       const key = name.replace("models/m/entities/", "");
