@@ -6,7 +6,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, it } from "vitest";
 import { Confirmation_State, Phase, type Proposal } from "@greco/contracts/greco/commit/v1/commit";
+import { keys } from "@greco/control-kit";
 import { epoch, modelId } from "@greco/domain/model";
+import { systemClock } from "@greco/service-kit";
+import { COORDINATOR_LIMITS } from "./limits.ts";
+import { ProposalStore } from "./store/proposal-store.ts";
 import { bystander } from "./testing/conductor.ts";
 import { eventually, options, signal, World } from "./testing/world.ts";
 
@@ -40,7 +44,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts again whatever killed it, until `done`. */
+/** Runs a coordinator that dies at `failpoint`, and what brings it there. */
 async function survive(
   world: World,
   port: number,
@@ -48,10 +52,38 @@ async function survive(
   use: () => Promise<void>,
 ): Promise<void> {
   await using first = await start(world, port, failpoint);
-  const using = use();
-  await first.ended;
-  await using;
+  const over = new AbortController();
+  const used = use();
+  await Promise.race([first.ended, passedBy(world, failpoint, used, over.signal)]);
+  over.abort(new Error("it was reached"));
+  await used;
   expect(first.process.signalCode).toBe("SIGKILL");
+  // The dead one leads no more, as when its lease has lapsed: the lease outlasts any pause of the machine.
+  await world.store.transact(
+    { compare: [], then: [{ type: "delete", range: { key: keys.driver() } }] },
+    signal,
+  );
+}
+
+/** Long after it was due: the process would have died in an instant. */
+const DUE_MS = 10_000;
+
+/** Rejects if all is settled, or use has failed, and the process still lives: waiting on would hide why. */
+async function passedBy(
+  world: World,
+  failpoint: string,
+  used: Promise<void>,
+  over: AbortSignal,
+): Promise<never> {
+  await used;
+  const proposals = new ProposalStore(world.store, COORDINATOR_LIMITS);
+  await eventually(
+    async () => over.aborted || (await proposals.open(signal)).open.length === 0,
+    (settled) => settled,
+    100_000,
+  );
+  await systemClock.sleep(DUE_MS, over);
+  throw new Error(`${failpoint} was not reached, and everything is settled`);
 }
 
 async function only(world: World): Promise<Proposal | undefined> {

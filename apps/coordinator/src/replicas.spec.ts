@@ -1,6 +1,11 @@
 /** Several coordinators on one store, and stores and networks that fail: nothing is decided twice, nothing gets stuck. */
 import { expect, it } from "vitest";
-import { AbortCause, CommitService, Phase } from "@greco/contracts/greco/commit/v1/commit";
+import {
+  AbortCause,
+  CommitService,
+  Confirmation_State,
+  Phase,
+} from "@greco/contracts/greco/commit/v1/commit";
 import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor";
 import { epoch, modelId } from "@greco/domain/model";
 import {
@@ -180,6 +185,36 @@ it("takes the lead without a look at what has settled", async () => {
   owner.script = claimsAll;
   expect(await world.settled(name)).toMatchObject({ committed: true, version: 3n });
   expect((await world.store.range({ prefix: "open/" }, {}, signal)).entries).toEqual([]);
+});
+
+it("I2: a revert whose freeze was not answered is found as it stands, and made once", async () => {
+  const reached: string[] = [];
+  let lost = 0;
+  await using world = await World.open({
+    limits: { intervalMs: 100 },
+    failpoint: (name) => {
+      if (name.startsWith("commit.revert.")) reached.push(name);
+      return Promise.resolve();
+    },
+    wrap: {
+      registry: (client) => ({
+        ...client,
+        freeze: async (request, call) => {
+          const frozen = await client.freeze(request, call);
+          if (request.source?.case !== "restoreVersion" || (lost += 1) > 1) return frozen;
+          throw new GrecoError({ ...nothing, code: "DEADLINE_EXCEEDED", message: "too late" });
+        },
+      }),
+    },
+  });
+  await world.model();
+  await world.conductor("owner", claimsAll);
+  const { name } = await world.makeItSo("x", { confirmWithin: { seconds: 1n } });
+  expect(await world.settled(name)).toMatchObject({ confirmation: { state: Confirmation_State.REVERTED } });
+  expect(await world.head()).toBe(2);
+  expect(lost).toBe(1);
+  // Found as it stands, it is not begun a second time.
+  expect(reached).toEqual(["commit.revert.before"]);
 });
 
 it("I2: an answer of the registry that gets lost is read back before anybody is told", async () => {

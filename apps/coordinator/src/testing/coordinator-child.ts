@@ -24,13 +24,17 @@ await startCoordinator(
     controlLog: await openEmbeddedControlLog(at("control-log")),
     laneStore: await openEmbeddedLaneStore(at("lanes")),
     wake: createEmbeddedWake(),
-    registry: createClient(RegistryService, { address, token: "control:coordinator", deadlineMs: 10_000 }),
+    registry: createClient(RegistryService, { address, token: "control:coordinator", deadlineMs: 60_000 }),
     clock: systemClock,
     ids: systemIds,
     log: testLog,
     authority: trustingAuthority(),
   },
-  { listen: { host: "127.0.0.1", port: Number(port) }, limits: { ...QUICK, intervalMs: 200 } },
+  {
+    listen: { host: "127.0.0.1", port: Number(port) },
+    // A machine that stands still must not cost the lead: whoever finds a step done does not come by its failpoint.
+    limits: { ...QUICK, intervalMs: 200, driverLeaseMs: 600_000 },
+  },
   signal,
 );
 process.stdout.write("ready\n");
