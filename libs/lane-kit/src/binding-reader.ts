@@ -1,7 +1,7 @@
 /** Fetches the contents of bindings that the ledger names, checks them against its hash (R6), keeps the recent ones. */
 import { createHash } from "node:crypto";
 import type { BindingRef } from "@greco/domain/epoch";
-import type { EntityIdentity, ModelId } from "@greco/domain/model";
+import type { ModelId } from "@greco/domain/model";
 import type { BindingStore } from "@greco/ports";
 import { BINDING_CHARS } from "./limits.ts";
 import { raced } from "./refresher.ts";
@@ -9,8 +9,6 @@ import { raced } from "./refresher.ts";
 export type BindingReaderOptions = {
   readonly bindingStore: BindingStore;
   readonly model: ModelId;
-  /** Where else a content may be had when the data plane has none (a cold boot). Checked against the hash too. */
-  readonly fallback?: (binding: BindingRef, signal: AbortSignal) => Promise<string | undefined>;
   /** Contents kept, in characters over all. Default 64 Mi. */
   readonly keptChars?: number;
 };
@@ -25,20 +23,20 @@ export interface BindingReader {
 /** No store has a content with the ledger's hash. */
 export class BindingMissingError extends Error {
   override name = "BindingMissingError";
-  readonly entity: EntityIdentity;
+  readonly binding: BindingRef;
   constructor(binding: BindingRef, why: string) {
     super(
       `binding of ${binding.entity} for candidate ${binding.candidate} (hash ${binding.hash}) ${why}: ` +
-        `repair it in the binding store; what needs it is held until then`,
+        `what needs it is held until its conductor has made it again`,
     );
-    this.entity = binding.entity;
+    this.binding = binding;
   }
 }
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 export function createBindingReader(options: BindingReaderOptions): BindingReader {
-  const { bindingStore, model, fallback, keptChars = BINDING_CHARS } = options;
+  const { bindingStore, model, keptChars = BINDING_CHARS } = options;
   /** By hash, the least recently used first: equal contents are one. */
   const kept = new Map<string, string>();
   const fetching = new Map<string, Promise<string>>();
@@ -65,11 +63,11 @@ export function createBindingReader(options: BindingReaderOptions): BindingReade
     const found = (await bindingStore.getBinding(model, entity, candidate, signal))?.content;
     const right = (text: string | undefined): text is string => text !== undefined && sha256(text) === hash;
     if (right(found)) return found;
-    const other = await fallback?.(binding, signal);
-    if (right(other)) return other;
     // R6: what has another hash than the ledger says is not this binding.
-    const wrong = found !== undefined || other !== undefined;
-    throw new BindingMissingError(binding, wrong ? "is stored with another content" : "is not stored");
+    throw new BindingMissingError(
+      binding,
+      found === undefined ? "is not stored" : "is stored with another content",
+    );
   };
   return {
     peek,

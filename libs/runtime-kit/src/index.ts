@@ -1,4 +1,4 @@
-export type { ColdBoot } from "./cold-boot.ts";
+export type { ColdBoot, ColdBootRequest } from "./cold-boot.ts";
 export type { Duty, DutyAt } from "./duty.ts";
 export type { RuntimeLimits } from "./limits.ts";
 export { RUNTIME_LIMITS } from "./limits.ts";

@@ -25,6 +25,11 @@ export type RuntimeLimits = {
   readonly pollMs: number;
   /** How often a held lane asks again for what it lacks (I12). */
   readonly holdRetryMs: number;
+  /** What is missing is asked of the control plane with this pause, doubled each time; a repair takes about as long. */
+  readonly coldBootMs: number;
+  /** How late it may be that a control plane which is back hears of it. */
+  readonly coldBootMaxMs: number;
+  readonly coldBootDeadlineMs: number;
   /** How long a checkpoint may be behind: what a takeover does again of inputs without output. */
   readonly checkpointMs: number;
   /** How often a unit that does not go on asks for orders by hand. */
@@ -57,6 +62,9 @@ export const RUNTIME_LIMITS: RuntimeLimits = {
   retryMaxMs: 10_000,
   pollMs: 200,
   holdRetryMs: 500,
+  coldBootMs: 1_000,
+  coldBootMaxMs: 15_000,
+  coldBootDeadlineMs: 10_000,
   checkpointMs: 1_000,
   ordersMs: 1_000,
   scanMs: 1_000,

@@ -27,8 +27,8 @@ export type CatalogOptions = {
   readonly kinds: readonly string[];
   /** Throws where the content is not one. */
   readonly reads: (content: string) => QueryReads;
-  /** Asked when a binding is missing: the configuration of that epoch from elsewhere. True: look again. */
-  readonly coldBoot?: (epoch: Epoch) => Promise<boolean>;
+  /** Told of a binding that is missing, each time that it is looked for in vain. */
+  readonly missed?: (binding: BindingRef) => void;
   /** Ends what is asked of the stores; duties are shared, so they do not end with who asked first. */
   readonly signal: AbortSignal;
 };
@@ -66,11 +66,7 @@ export class QueryCatalog {
     const key = `${query} ${stream} ${epoch}`;
     const known = this.#duties.get(key);
     if (known !== undefined) return known;
-    const duty = this.#resolve(query, stream, epoch).catch(async (error: unknown) => {
-      if (!(error instanceof BindingMissingError) || (await this.#options.coldBoot?.(epoch)) !== true)
-        throw error;
-      return this.#resolve(query, stream, epoch);
-    });
+    const duty = this.#resolve(query, stream, epoch);
     this.#duties.set(key, duty);
     const [oldest] = this.#duties.keys();
     if (this.#duties.size > DUTIES_KEPT && oldest !== undefined) this.#duties.delete(oldest);
@@ -78,6 +74,7 @@ export class QueryCatalog {
       return await duty;
     } catch (error) {
       this.#duties.delete(key);
+      if (error instanceof BindingMissingError) this.#options.missed?.(error.binding);
       throw error;
     }
   }
@@ -105,7 +102,7 @@ export class QueryCatalog {
       } catch (error) {
         signal.throwIfAborted();
         if (!isHold(error)) throw error;
-        if (error instanceof BindingMissingError) await this.#options.coldBoot?.(newest);
+        if (error instanceof BindingMissingError) this.#options.missed?.(error.binding);
         this.#unresolved.add(query);
       }
     }

@@ -1,8 +1,9 @@
 import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } from "@greco/adapter-embedded";
-import { hashOf } from "@greco/domain/model";
+import { epoch } from "@greco/domain/model";
 import type { SimulatedClock } from "@greco/simulation";
 import { simulatedClock, simulatedIds } from "@greco/simulation";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ColdBootRequest } from "./cold-boot.ts";
 import { readLanes } from "./testing/check-lanes.ts";
 import { Stage } from "./testing/stage.ts";
 import type { World } from "./testing/world.ts";
@@ -230,15 +231,14 @@ describe("what is missing", () => {
     expect(runner.status().units[0]?.holding).toBeUndefined();
   });
 
-  it("I12: asks for the configuration of the epoch at the position where the data plane has lost it", async () => {
+  it("I12: asks for what the data plane has lost, as the ledger names it at the position, and goes on", async () => {
     await stage.twoHops();
     const writer = await run(world.source("ingress"));
     const lane = await run(world.openLane(writer, "s"));
-    const asked: number[] = [];
-    const coldBoot = (_model: string, epoch: number): Promise<ReadonlyMap<string, string>> => {
-      asked.push(epoch);
-      const content = world.model.contentAt(epoch, "query", "a");
-      return Promise.resolve(new Map([[hashOf(content), content]]));
+    const asked: ColdBootRequest["bindings"][number][] = [];
+    const coldBoot = async ({ bindings }: ColdBootRequest): Promise<void> => {
+      asked.push(...bindings);
+      await world.model.repair(2, "query", "a", world.signal);
     };
     await run(world.runtime("r", {}, { coldBoot }));
     await clock.advance(500);
@@ -248,7 +248,8 @@ describe("what is missing", () => {
     await run(world.publish(lane, "m2"));
     await clock.advance(1_000);
     expect(await stage.textsOf("t")).toEqual(["a.v2(m2)#0"]);
-    expect(new Set(asked)).toEqual(new Set([2]));
+    const [entry] = await run(world.stores.laneStore.readLedger(lane.info.model, epoch(1), 1, world.signal));
+    expect(asked).toEqual([{ entity: "query/a@1", candidate: entry?.candidate }]);
   });
 
   it("holds while the host fails as a whole, and blames no message", async () => {
@@ -296,10 +297,10 @@ describe("the control plane", () => {
     await stage.twoHops();
     const writer = await run(world.source("ingress"));
     const lane = await run(world.openLane(writer, "s"));
-    const asked: number[] = [];
-    const coldBoot = (_model: string, epoch: number): Promise<ReadonlyMap<string, string>> => {
-      asked.push(epoch);
-      return Promise.resolve(new Map());
+    const asked: ColdBootRequest[] = [];
+    const coldBoot = (request: ColdBootRequest): Promise<void> => {
+      asked.push(request);
+      return Promise.resolve();
     };
     const { runner } = await run(world.runtime("r", {}, { coldBoot }));
     await run(world.publish(lane, "m1"));

@@ -133,16 +133,14 @@ class Runner implements LaneRunner {
     this.#limits = { ...RUNTIME_LIMITS, ...options.limits };
     const { model, clock, log, host, coldBoot } = options;
     const booter =
-      coldBoot &&
-      new ColdBooter({ model, ask: coldBoot, clock, log, everyMs: this.#limits.holdRetryMs, signal });
-    const fallback = booter === undefined ? {} : { fallback: booter.fallback };
+      coldBoot && new ColdBooter({ model, ask: coldBoot, clock, log, limits: this.#limits, signal });
     this.#catalog = new QueryCatalog({
       ledger,
-      bindings: createBindingReader({ ...options, ...fallback }),
+      bindings: createBindingReader(options),
       kinds: options.kinds ?? ["query"],
       reads: options.reads ?? readsOfQuery,
       signal,
-      ...(booter === undefined ? {} : { coldBoot: (epoch: Epoch) => booter.ask(epoch) }),
+      ...(booter === undefined ? {} : { missed: booter.missed }),
     });
     this.#pool = new ProgramPool({ host, clock, log, lingerMs: this.#limits.programLingerMs, signal });
     this.stopped = this.#run();
