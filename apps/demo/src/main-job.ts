@@ -7,6 +7,7 @@ import { entityIdentity, entityKey, modelId } from "@greco/domain/model";
 import { inferSchema } from "@greco/expression";
 import type { Clock, LaneStore } from "@greco/ports";
 import { check, type CheckReport } from "./checker.ts";
+import { drained, StuckError } from "./drained.ts";
 import type { EntityFile } from "@greco/entity-files";
 import { type Evaluation, evaluationOf, queryOf } from "./evaluate.ts";
 import type { Narrator } from "./narrator.ts";
@@ -36,8 +37,6 @@ export type JobResult = {
 const CONDUCTORS = 3;
 /** The change is asked for when this share of the inputs is published. */
 const CHANGE_AT = 0.4;
-/** Outputs that do not grow for so long while some are owed: the run is stuck, not slow. */
-const STUCK_MS = 60_000;
 
 /** A stream whose file leaves the schema out gets the one that the inputs show. */
 export function withInferredSchema(
@@ -178,7 +177,12 @@ export class MainJob {
     // Everything of this model is made by version 1, so identities carry it.
     const created = epoch - 1;
     const evaluations = this.#job.byHand ?? [await evaluationOf(first), await evaluationOf(second)];
-    await this.#drained(name, spec.from, signal);
+    const reading = { parent: this.#story.parent, stream: spec.from, query: name };
+    await drained(this.#clients, reading, this.#clock, signal).catch((error: unknown) => {
+      if (!(error instanceof StuckError)) throw error;
+      // The checker will say what is missing.
+      this.#tell.say(error.message);
+    });
     return check(
       this.#lanes,
       {
@@ -197,31 +201,5 @@ export class MainJob {
       },
       signal,
     );
-  }
-
-  async #drained(query: string, stream: string, signal: AbortSignal): Promise<void> {
-    let before = "";
-    let since = this.#clock.monotonicMs();
-    for (;;) {
-      const { lanes } = await this.#clients.ingress.listLanes(
-        { parent: this.#story.parent, stream, includeEnded: true, pageSize: 1_000 },
-        { signal },
-      );
-      const lags = lanes.map(
-        (lane) =>
-          lane.readers.find((reader) => reader.query.startsWith(`query/${query}@`))?.lag ?? lane.tailSeq,
-      );
-      if (lags.every((lag) => lag === 0n)) return;
-      const now = lags.join(",");
-      if (now !== before) {
-        before = now;
-        since = this.#clock.monotonicMs();
-      } else if (this.#clock.monotonicMs() - since > STUCK_MS) {
-        // The checker will say what is missing; waiting on would only hide it.
-        this.#tell.say(`no progress for ${STUCK_MS / 1_000} s with ${now} entries unread`);
-        return;
-      }
-      await pause(100, undefined, { signal });
-    }
   }
 }

@@ -3,10 +3,10 @@ import { entityIdentity, entityKey, modelId } from "@greco/domain/model";
 import type { EntityFile } from "@greco/entity-files";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { check } from "../checker.ts";
+import { drained } from "../drained.ts";
 import { evaluationOf } from "../evaluate.ts";
 import { Publisher, PRODUCER } from "../publisher.ts";
 import { committedVersion } from "../story.ts";
-import { drained } from "./drained.ts";
 import { MODEL, PARENT, scaling, stream, World } from "./world.ts";
 
 const FIELDS = { n: { type: "number" }, by: { type: "string" } };
@@ -49,8 +49,8 @@ describe("two queries in a row, changed alone and together while messages flow",
     }
     await published;
     const clients = world.dev.clients("viewer");
-    await drained(clients, PARENT, "a", "one", world.signal);
-    await drained(clients, PARENT, "b", "two", world.signal);
+    await drained(clients, { parent: PARENT, stream: "a", query: "one" }, systemClock, world.signal);
+    await drained(clients, { parent: PARENT, stream: "b", query: "two" }, systemClock, world.signal);
 
     const id = (kind: string, name: string) => entityIdentity(entityKey(kind, name), 1);
     const hop = async (

@@ -5,11 +5,11 @@ import { systemClock } from "@greco/service-kit";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { check } from "../checker.ts";
+import { drained } from "../drained.ts";
 import { evaluationOf } from "../evaluate.ts";
 import { Publisher, PRODUCER } from "../publisher.ts";
 import { until } from "../story.ts";
 import { DevProcess } from "./dev-process.ts";
-import { drained } from "./drained.ts";
 import { MODEL, PARENT, scaling, stream } from "./world.ts";
 
 const FIELDS = { n: { type: "number" }, by: { type: "string" } };
@@ -126,7 +126,7 @@ async function killAndRestart(process: DevProcess, failpoint: string): Promise<v
   }, signal);
   const { headVersion } = await clients.registry.getModel({ name: PARENT }, { signal });
   expect(proposals.filter((proposal) => proposal.committed).length).toBe(Number(headVersion));
-  await drained(clients, PARENT, "a", "q", signal);
+  await drained(clients, { parent: PARENT, stream: "a", query: "q" }, systemClock, signal);
 
   const evaluations = await Promise.all(
     [1, 2].map((factor) => evaluationOf([...streams, scaling("q", "a", "b", factor)])),

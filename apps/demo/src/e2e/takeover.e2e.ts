@@ -5,10 +5,10 @@ import { entityIdentity, entityKey, modelId } from "@greco/domain/model";
 import { systemClock } from "@greco/service-kit";
 import { describe, expect, it } from "vitest";
 import { check } from "../checker.ts";
+import { drained } from "../drained.ts";
 import { evaluationOf } from "../evaluate.ts";
 import { Publisher, PRODUCER } from "../publisher.ts";
 import { until } from "../story.ts";
-import { drained } from "./drained.ts";
 import { MODEL, PARENT, scaling, stream, World } from "./world.ts";
 
 const FIELDS = { n: { type: "number" }, by: { type: "string" } };
@@ -63,7 +63,7 @@ async function run(fate: (world: World, second: SecondRuntime) => Promise<void>)
   // The change is made so while the work moves from one runtime to the other.
   await world.commit([scaling("q", "a", "b", 2)]);
   await published;
-  await drained(clients, PARENT, "a", "q", world.signal);
+  await drained(clients, { parent: PARENT, stream: "a", query: "q" }, systemClock, world.signal);
 
   const evaluations = await Promise.all(
     [1, 2].map((factor) => evaluationOf([...streams, scaling("q", "a", "b", factor)])),
