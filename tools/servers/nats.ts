@@ -20,7 +20,7 @@ const LEADER_WITHIN_MS = 60_000;
 const ASK_WITHIN_MS = 2_000;
 
 export type NatsOptions = StartOptions & {
-  /** A configuration file; addresses, cluster and store are set beside it. */
+  /** A configuration file. Addresses are set beside it, and $GRECO_NATS_STORE names the store's folder. */
   readonly config?: string;
   /** What the file takes from the environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -57,15 +57,17 @@ async function asked(http: number, path: string, signal: AbortSignal): Promise<R
 function nodeOf(member: Member, members: readonly Member[], options: NatsOptions, reaper: Reaper) {
   const { name, port, route, http } = member;
   const folder = join(options.folder, name);
+  const store = join(folder, "data");
   return serverNode({
     name: `nats node ${name}`,
     address: `${HOST}:${port}`,
     folder,
     program: programOf(options.cache),
     args: [
-      ...(options.config === undefined ? [] : ["--config", options.config]),
       ...["--name", name, "--addr", HOST, "--port", String(port), "--http_port", String(http)],
-      ...["--jetstream", "--store_dir", join(folder, "data")],
+      ...(options.config === undefined
+        ? ["--jetstream", "--store_dir", store]
+        : ["--config", options.config]),
       ...(members.length === 1
         ? []
         : [
@@ -73,7 +75,7 @@ function nodeOf(member: Member, members: readonly Member[], options: NatsOptions
             ...["--routes", members.map((each) => each.route).join(",")],
           ]),
     ],
-    ...(options.env === undefined ? {} : { env: options.env }),
+    env: { GRECO_NATS_STORE: store, ...options.env },
     reaper,
     // Of itself: whether the cluster has a quorum is another question.
     serves: async (signal) => (await asked(http, "healthz?js-server-only=true", signal)).ok,

@@ -17,7 +17,8 @@ export interface ControlLog extends AsyncDisposable {
   publish(model: string, messageId: string, payload: Uint8Array, signal: AbortSignal): Promise<void>;
   /**
    * Messages of one model behind `afterPosition` (or from the oldest that is retained), then as they
-   * come, until the signal aborts.
+   * come, until the signal aborts. A position above all that there is belongs to a log that is gone: then
+   * all is new, from the oldest on.
    */
   subscribe(model: string, afterPosition: number, signal: AbortSignal): AsyncIterable<LogMessage>;
 }

@@ -44,6 +44,12 @@ function publish(database: Database, now: number, model: string, id: string, pay
       .run(model, oldest["position"] as number);
 }
 
+/** Above all that was ever published, a position is of a log that was in this one's place: then all is new. */
+function startOf(database: Database, afterPosition: number): number {
+  const newest = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'control_message'").get();
+  return afterPosition > ((newest?.["seq"] as number | undefined) ?? 0) ? 0 : afterPosition;
+}
+
 function pageAfter(database: Database, model: string, position: number): LogMessage[] {
   return database
     .prepare(
@@ -60,7 +66,7 @@ async function* subscribe(
   afterPosition: number,
   signal: AbortSignal,
 ): AsyncGenerator<LogMessage, void, undefined> {
-  let position = afterPosition;
+  let position = await database.read(() => startOf(database, afterPosition), signal);
   for (;;) {
     const seen = database.news.count;
     const page = await database.read(() => pageAfter(database, model, position), signal);

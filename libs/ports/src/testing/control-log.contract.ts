@@ -1,6 +1,7 @@
 /**
  * What every `ControlLog` must do (control-log.ts). It may lose, repeat and reorder, so the suite asks for no more
- * than: what was published comes, by and by; a repeated id within the window is one message; positions resume.
+ * than: what was published comes, by and by; a repeated id within the window is one message; positions resume, and one
+ * of a log that is gone makes nobody deaf.
  */
 import { describe, expect } from "vitest";
 import { CONTROL_LOG_PAYLOAD_MAX, type ControlLog, type LogMessage } from "../control-log.ts";
@@ -75,6 +76,19 @@ function messageTests(setup: Setup<ControlLog>): void {
     const rest = await receive(log, "flights", 40 - 15, position);
     expect(rest.every((message) => message.position > position)).toBe(true);
     expect(new Set([...texts(some), ...texts(rest)]).size).toBe(40);
+  });
+
+  test("is read from the oldest by who comes with a position above all that there is: it is another log's", async (log) => {
+    await log.publish("flights", "1", bytes("1"), noAbort);
+    const [{ position } = { position: 0 }] = await receive(log, "flights", 1);
+    // As in a journal that outlived the log which it was written beside.
+    const rest = await receive(log, "flights", 1, position + 1_000_000);
+    expect(texts(rest)).toEqual(["1"]);
+    const waiting = log.subscribe("flights", position + 1_000_000, noAbort)[Symbol.asyncIterator]();
+    expect(text(((await waiting.next()).value as LogMessage).payload)).toBe("1");
+    await log.publish("flights", "2", bytes("2"), noAbort);
+    expect(text(((await waiting.next()).value as LogMessage).payload)).toBe("2");
+    await waiting.return?.();
   });
 
   test("takes an id once within its window, in one model", async (log, harness) => {

@@ -1,5 +1,5 @@
 /** A prefix of its own in a shared server for each test; on a real engine, time passes by itself. For tests only. */
-import type { Clock, Log } from "@greco/ports";
+import type { Clock, Log, Wake } from "@greco/ports";
 import type { ServerSetup, Setup } from "@greco/ports/testing";
 import { createLog, systemClock, systemIds } from "@greco/service-kit";
 import type { Cluster, ServerNode } from "../../../../../tools/servers/engine.ts";
@@ -58,4 +58,18 @@ export function ownServerSetup<Store extends AsyncDisposable>(
       [Symbol.asyncDispose]: () => owned.disposeAsync(),
     };
   };
+}
+
+/** Resolves when a hint that `one` gives has reached `other`. Given again and again, since one may be lost. */
+export async function hinted(one: Wake, other: Wake, topic: string): Promise<void> {
+  const heard = new AbortController();
+  const stop = other.listen(topic, () => heard.abort(new Error("heard")));
+  try {
+    while (!heard.signal.aborted) {
+      one.notify(topic);
+      await clock.sleep(5, heard.signal).catch(() => undefined);
+    }
+  } finally {
+    stop();
+  }
 }
