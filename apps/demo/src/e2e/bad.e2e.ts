@@ -1,4 +1,4 @@
-import { Metadata, Client as GrpcClient, credentials } from "@grpc/grpc-js";
+import { Metadata, Client as GrpcClient, credentials, status } from "@grpc/grpc-js";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GrecoError } from "@greco/sdk";
@@ -97,7 +97,7 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
   const cases: readonly (readonly [string, () => () => Promise<unknown>, string, RegExp])[] = [
     ["a spec that is no JSON", () => edit(at("stream", "x"), "{nope"), "INVALID_ARGUMENT", /JSON/],
     ["a spec that is an array", () => edit(at("stream", "x"), []), "INVALID_ARGUMENT", /object/],
-    ["an unknown kind", () => edit(at("strem", "x"), {}), "INVALID_ARGUMENT|NOT_FOUND", /stream|kind/],
+    ["an unknown kind", () => edit(at("strem", "x"), {}), "INVALID_ARGUMENT", /stream|kind/],
     [
       "a __proto__ key",
       () => edit(at("stream", "x"), '{"schema":{"__proto__":{"polluted":true}}}'),
@@ -144,7 +144,7 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
     [
       "an entity of another model",
       () => edit("models/other/entities/stream/a", {}),
-      "INVALID_ARGUMENT|NOT_FOUND|PERMISSION_DENIED",
+      "INVALID_ARGUMENT",
       /other|model/,
     ],
     [
@@ -194,7 +194,7 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
         world.dev
           .clients("releaser")
           .commit.rollback({ model: PARENT, toVersion: 99n }, { signal: world.signal }),
-      "NOT_FOUND|FAILED_PRECONDITION|INVALID_ARGUMENT",
+      "NOT_FOUND",
       /99/,
     ],
     [
@@ -216,12 +216,7 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
       /rule|expression/,
     ],
     ["a publish to an unknown stream", () => publish("nowhere", { n: 1, by: "" }), "NOT_FOUND", /nowhere/],
-    [
-      "a publish to a removed stream",
-      () => publish("gone", { n: 1, by: "" }),
-      "NOT_FOUND|FAILED_PRECONDITION",
-      /gone/,
-    ],
+    ["a publish to a removed stream", () => publish("gone", { n: 1, by: "" }), "NOT_FOUND", /gone/],
     ["a payload that is no JSON", () => publish("a", "{nope"), "INVALID_ARGUMENT", /JSON/],
     [
       "a payload that is no UTF-8",
@@ -246,7 +241,7 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
     [
       "a forged marker: a publish to the built-in stream",
       () => publish("epochs", { epoch: 99 }),
-      "PERMISSION_DENIED|FAILED_PRECONDITION|INVALID_ARGUMENT|NOT_FOUND",
+      "INVALID_ARGUMENT",
       /epochs/,
     ],
   ];
@@ -254,7 +249,7 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
   it.each(cases)("%s", async (_title, make, code, says) => {
     const before = await fingerprint(world);
     const error = await errorOf(make());
-    expect(code.split("|")).toContain(error.code);
+    expect(error.code).toBe(code);
     expect(error.reason, error.message).toMatch(/^[A-Z][A-Z0-9_]+$/);
     expect(
       [
@@ -312,24 +307,29 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
     expect(error.code).toBe("FAILED_PRECONDITION");
     expect(saysOf(error)).toMatch(/query\/q/);
   });
-  it("a catastrophic pattern costs nothing", async () => {
+  // An engine that backtracks takes years for it, and answers nobody meanwhile.
+  it("a catastrophic pattern is answered like any other, and others are served beside it", async () => {
     const evil = stream("evil", { s: { type: "string", pattern: "^(a+)+$" } });
-    const proposal = await world.commit([evil]);
-    const began = performance.now();
-    if (proposal.version > 0n) {
-      await errorOf(() =>
-        world.dev.clients("admin").ingress.publish(
-          {
-            stream: `${PARENT}/streams/evil`,
-            message: { payload: encode({ s: `${"a".repeat(40)}!` }) },
-            atLeastEpoch: proposal.version,
-          },
-          { signal: world.signal },
-        ),
+    const { version } = await world.commit([evil]);
+    expect(version).toBeGreaterThan(0n);
+    const { ingress } = world.dev.clients("admin");
+    const send = (name: string, value: unknown) => () =>
+      ingress.publish(
+        {
+          stream: `${PARENT}/streams/${name}`,
+          message: { payload: encode(value) },
+          atLeastEpoch: version,
+        },
+        { signal: world.signal },
       );
-    }
-    // The built-in engine takes minutes for it.
-    expect(performance.now() - began).toBeLessThan(20_000);
+    const [refused, beside] = await Promise.all([
+      errorOf(send("evil", { s: `${"a".repeat(60)}!` })),
+      send("a", { n: 2, by: "" })(),
+    ]);
+    expect(refused).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(saysOf(refused)).toMatch(/payload\.s must match/);
+    expect(beside.position?.seq).toBeGreaterThan(0n);
+    await send("evil", { s: "a".repeat(60) })();
   });
   it("a stale draft says so, with the remedy", async () => {
     const stale = await world.draft([stream("late", FIELDS)]);
@@ -361,9 +361,9 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
       );
     try {
       const malformed = await call(Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x41]));
-      expect([3, 13]).toContain(malformed.code);
+      expect(malformed.code).toBe(status.INVALID_ARGUMENT);
       const large = await call(Buffer.alloc(5 * 1024 * 1024, 0x20));
-      expect([3, 8]).toContain(large.code);
+      expect(large.code).toBe(status.RESOURCE_EXHAUSTED);
       expect(large.details).toMatch(/4|MiB|bytes|larger/);
     } finally {
       raw.close();
