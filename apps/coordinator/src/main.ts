@@ -4,6 +4,7 @@
  *   node apps/coordinator/src/main.ts --help
  */
 import { CommitService } from "@greco/contracts/greco/commit/v1/commit";
+import { ColdBootService } from "@greco/contracts/greco/conductor/v1/cold_boot";
 import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor";
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
 import { roleOf } from "@greco/control-kit";
@@ -21,7 +22,7 @@ await runService(
   {
     name: "coordinator",
     about: "drives proposals: asks the conductors, has the registry decide, writes the ledger",
-    services: [CommitService, ConductorService],
+    services: [CommitService, ConductorService, ColdBootService],
     settings: {
       ...engineSettings(ports),
       keys: config.text("file of the public keys that tokens are checked by, a JWK set"),

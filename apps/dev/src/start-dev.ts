@@ -11,8 +11,9 @@ import { startConductorWorker } from "@greco/app-conductor-worker";
 import { startCoordinator } from "@greco/app-coordinator";
 import { startIngress } from "@greco/app-ingress";
 import { startRegistry } from "@greco/app-registry";
-import { startRuntime } from "@greco/app-runtime";
+import { coldBootBy, startRuntime } from "@greco/app-runtime";
 import { CommitService } from "@greco/contracts/greco/commit/v1/commit";
+import { ColdBootService } from "@greco/contracts/greco/conductor/v1/cold_boot";
 import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor";
 import { IngressService } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
@@ -154,8 +155,13 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
       log,
     }),
   );
+  const coldBoot = coldBootBy(client(ColdBootService, coordinator.address, identities.runtime));
   starting.use(
-    await startRuntime({ ...basics, ...data, functionHost }, { listen: listen(3), leaseMs }, signal),
+    await startRuntime(
+      { ...basics, ...data, functionHost, coldBoot },
+      { listen: listen(3), leaseMs },
+      signal,
+    ),
   );
 
   const addresses = {

@@ -1,3 +1,4 @@
+export { coldBootBy } from "./cold-boot.ts";
 export { RUNTIME_APP_LIMITS } from "./limits.ts";
 export type { RuntimeDependencies, RuntimeOptions } from "./options.ts";
 export { startRuntime } from "./start-runtime.ts";

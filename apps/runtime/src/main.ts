@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { createWorkerFunctionHost } from "@greco/adapter-worker";
 import { engineSettings, openEngines } from "@greco/engines";
 import { config, runService } from "@greco/service-kit";
+import { openColdBoot } from "./cold-boot.ts";
 import { RUNTIME_APP_LIMITS } from "./limits.ts";
 import { startRuntime } from "./start-runtime.ts";
 
@@ -32,6 +33,10 @@ await runService(
         { min: 100, max: 600_000 },
         { default: RUNTIME_APP_LIMITS.leaseMs },
       ),
+      coordinator: config.optional(
+        config.text("whom to ask for bindings that the data plane has lost, host:port; none: it only waits"),
+      ),
+      tokenFile: config.optional(config.secretFile("file of the token by which the coordinator knows it")),
     },
   },
   async (parts, signal) => {
@@ -39,9 +44,10 @@ await runService(
     const stores = await openEngines(ports, parts, signal);
     const functionHost = stack.use(createWorkerFunctionHost({ threads: given.threads, clock, log }));
     const { name, listen, leaseMs, models } = given;
+    const coldBoot = openColdBoot(given, stack);
     stack.use(
       await startRuntime(
-        { ...stores, clock, ids, log, functionHost, readiness },
+        { ...stores, clock, ids, log, functionHost, readiness, ...(coldBoot && { coldBoot }) },
         { name, listen, leaseMs, ...(models.length === 0 ? {} : { models }) },
         signal,
       ),
