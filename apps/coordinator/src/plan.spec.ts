@@ -17,11 +17,11 @@ async function newModel(): Promise<string> {
   return model;
 }
 
-async function plan(draft: string, timeoutMs = 5_000) {
+async function plan(draft: string, timeoutMs = 5_000, at = world) {
   const seconds = BigInt(Math.floor(timeoutMs / 1000));
   const timeout = { seconds, nanos: (timeoutMs % 1000) * 1_000_000 };
   const parts: PlanResponse["part"][] = [];
-  for await (const { part } of world.as("ed").commit.plan({ draft, timeout }, options)) parts.push(part);
+  for await (const { part } of at.as("ed").commit.plan({ draft, timeout }, options)) parts.push(part);
   const first = parts[0];
   const last = parts.at(-1);
   return {
@@ -65,6 +65,27 @@ it("shows what every conductor would do, riskiest first, and changes nothing", a
     (await world.as("vera").commit.listProposals({ parent: `models/${model}` }, options)).proposals,
   ).toEqual([]);
   expect(await world.head(model)).toBe(0);
+});
+
+it("asks again who has not answered, since the control log may lose what it is given", async () => {
+  let lost = 0;
+  await using losing = await World.open({
+    wrap: {
+      controlLog: (log) => ({
+        publish: (model, ...rest) =>
+          model === "lossy" && lost++ < 2 ? Promise.resolve() : log.publish(model, ...rest),
+        subscribe: (...asked) => log.subscribe(...asked),
+        [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
+      }),
+    },
+  });
+  await losing.model("lossy");
+  await losing.conductor("owner", planner, "lossy");
+  await losing.conductor("other", bystander, "lossy");
+  const { draft } = await losing.draft("x", "lossy");
+  lost = 0;
+  const { summary } = await plan(draft, 30_000, losing);
+  expect([lost > 2, summary]).toMatchObject([true, { silent: [], acceptable: true }]);
 });
 
 it("names vetoes, who keeps silent, and what nobody claims", async () => {

@@ -135,6 +135,27 @@ describe("a conductor", () => {
     expect([await rig.journal(), region.objects.size]).toEqual([[], 0]);
   });
 
+  it("reviews a plan once, however often it is told of it meanwhile", async () => {
+    const { rig, conductor, heard, control } = await started();
+    await using _rig = rig;
+    const gate = Promise.withResolvers<void>();
+    const review = conductor.review.bind(conductor);
+    conductor.review = async (request) => {
+      const vote = await review(request);
+      await gate.promise;
+      return vote;
+    };
+    const plan = control.propose("plan", { changes: { "thing/a": { n: 2 } } });
+    for (let turn = 0; turn < 3; turn++) await control.review(plan, { planOnly: true });
+    // Answered without an opinion: by then the repeats were heard.
+    await control.settle(control.propose("gone", { changes: {} }), { committed: false });
+    await heard("gone.settle");
+    await until(() => expect(conductor.calls.length).toBeGreaterThan(0));
+    gate.resolve();
+    await heard("plan.review");
+    expect(conductor.calls.filter((call) => call.startsWith("review"))).toHaveLength(1);
+  });
+
   it("reviews with a view equal to the base: by the chain, and by a snapshot where it broke", async () => {
     const { rig, conductor, heard, control } = await started();
     await using _rig = rig;

@@ -63,6 +63,8 @@ export class Session {
   readonly #answers: Answers;
   readonly #startedAtMs: number;
   readonly #preparing = new Map<CandidateId, AbortController>();
+  /** Plans under review. */
+  readonly #planning = new Set<string>();
   /** Where in the control log the commands stand that are being worked on: a restart hears them again. */
   readonly #openAt = new Map<CandidateId, number>();
   #heardUpTo: number;
@@ -133,8 +135,11 @@ export class Session {
 
   /** A plan: answered like a review, but nothing is journaled (§3). */
   plan(commandId: string, request: Review): void {
+    // Who has not answered yet is asked again.
+    if (this.#planning.has(commandId)) return;
+    this.#planning.add(commandId);
     this.begin(async () => {
-      const vote = await this.#vote(request, undefined);
+      const vote = await this.#vote(request, undefined).finally(() => this.#planning.delete(commandId));
       if (vote.vote === "none") return;
       const body = vote.vote === "accept" ? { type: "accept" as const, accept: vote.accept } : vetoed(vote);
       const { id = "", digest = "" } = request.candidate ?? {};

@@ -11,10 +11,12 @@ import {
   type Change,
   type Finding,
 } from "@greco/contracts/greco/model/v1/model";
+import type { CommandSchema } from "@greco/contracts/greco/conductor/v1/conductor";
 import type { Candidate } from "@greco/contracts/greco/registry/v1/registry";
 import { freezeVoters, unheard, type Candidacy, type Voter } from "@greco/domain/commit";
 import { conductorId, type ConductorId } from "@greco/domain/model";
 import { fault, type CallContext } from "@greco/service-kit";
+import { pauseMs } from "../backoff.ts";
 import type { Coordinator } from "../coordinator.ts";
 import { affectedKinds, merged } from "../driver/candidates.ts";
 import { childOf, conductorName, modelName } from "../names.ts";
@@ -23,7 +25,7 @@ import { readRegistrations } from "../store/conductor-store.ts";
 import { toDuration, toMs } from "../wire/time.ts";
 import { byRisk, fromVoter } from "../wire/votes.ts";
 import { claimFindings } from "./claim-findings.ts";
-import type { PlanAnswer } from "./plans.ts";
+import type { OpenPlan, PlanAnswer } from "./plans.ts";
 
 type Part = MessageInitShape<typeof PlanResponseSchema>;
 type Preview = { readonly candidate: Candidate; readonly changes: Change[]; readonly findings: Finding[] };
@@ -33,7 +35,7 @@ export async function* plan(
   request: PlanRequest,
   { signal }: CallContext,
 ): AsyncGenerator<Part, void, undefined> {
-  const { plans, driver, parts } = coordinator;
+  const { plans, parts } = coordinator;
   const { model } = childOf(request.draft);
   const timeoutMs = timeoutOf(coordinator, request);
   const preview = await previewOf(coordinator, request, signal);
@@ -44,25 +46,27 @@ export async function* plan(
   const asked = new Set(candidacies.map((each) => each.conductor));
   yield header(request, preview, asked);
   using open = plans.open(model, asked);
-  if (asked.size > 0)
-    await driver.announcer.publish(
-      model,
-      {
-        commandId: open.commandId,
-        model: modelName(model),
-        addressees: [...asked].map(conductorName),
-        command: {
-          case: "review",
-          value: { candidate, changes, planOnly: true, remaining: toDuration(timeoutMs) },
-        },
-      },
-      signal,
-    );
+  const command: Command = {
+    commandId: open.commandId,
+    model: modelName(model),
+    command: {
+      case: "review",
+      value: { candidate, changes, planOnly: true, remaining: toDuration(timeoutMs) },
+    },
+  };
+  if (asked.size > 0) await announce(coordinator, model, command, [...asked], signal);
+  const answered = new AbortController();
+  const reminding = remind(coordinator, model, command, open, AbortSignal.any([signal, answered.signal]));
   const voters: Voter[] = [];
-  for await (const answer of open.answers(timeoutMs, signal)) {
-    const voter = voterOf(answer);
-    voters.push(voter);
-    yield { part: { case: "conductor", value: statusOf(voter) } };
+  try {
+    for await (const answer of open.answers(timeoutMs, signal)) {
+      const voter = voterOf(answer);
+      voters.push(voter);
+      yield { part: { case: "conductor", value: statusOf(voter) } };
+    }
+  } finally {
+    answered.abort(new Error("all have answered, or the time is over"));
+    await reminding;
   }
   for await (const difference of differences(coordinator, request, signal))
     yield { part: { case: "difference", value: difference } };
@@ -72,6 +76,40 @@ export async function* plan(
   const acceptable = !wrong && !vetoed && problems.length === 0 && silent.length === 0;
   parts.log.info("plan.done", { model, draft: request.draft, acceptable, silent });
   yield { part: { case: "summary", value: { acceptable, findings: problems, silent } } };
+}
+
+type Command = MessageInitShape<typeof CommandSchema>;
+
+function announce(
+  { driver }: Coordinator,
+  model: string,
+  command: Command,
+  to: readonly ConductorId[],
+  signal: AbortSignal,
+): Promise<void> {
+  return driver.announcer.publish(model, { ...command, addressees: to.map(conductorName) }, signal);
+}
+
+/** The control log may lose what it was given (§4.2): who has not answered is asked again, until the signal aborts. */
+async function remind(
+  coordinator: Coordinator,
+  model: string,
+  command: Command,
+  open: OpenPlan,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, ids, limits, log } = coordinator.parts;
+  const pauses = { minMs: limits.remindMinMs, maxMs: limits.remindMaxMs };
+  for (let reminders = 1; open.silent().length > 0; reminders += 1) {
+    try {
+      await clock.sleep(pauseMs(pauses, reminders, ids), signal);
+      const silent = open.silent();
+      if (silent.length > 0) await announce(coordinator, model, command, silent, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn("plan.not-announced", { model, commandId: open.commandId, error });
+    }
+  }
 }
 
 function timeoutOf({ parts }: Coordinator, { timeout }: PlanRequest): number {
