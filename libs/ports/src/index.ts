@@ -25,6 +25,7 @@ export {
   StoreUnavailableError,
   StoreUnknownError,
 } from "./cp-store.ts";
+export { checkKeyRange, checkTransaction } from "./cp-limits.ts";
 export type { FunctionHost, Invocation, Outcome, Output, Program } from "./function-host.ts";
 export { ProgramLoadError } from "./function-host.ts";
 export type {

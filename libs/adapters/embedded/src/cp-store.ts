@@ -3,6 +3,7 @@
  * transactions: they are serial, and durable before they are answered.
  */
 import {
+  checkTransaction,
   type Clock,
   CompactedError,
   type CpStore,
@@ -13,7 +14,6 @@ import {
 } from "@greco/ports";
 import { compact, createHistoryKeeper } from "./cp-compaction.ts";
 import { createLeases } from "./cp-leases.ts";
-import { checkTransaction } from "./cp-limits.ts";
 import { bounds, meta, readPage } from "./cp-range.ts";
 import { CP_SCHEMA } from "./cp-schema.ts";
 import { runTransaction } from "./cp-transaction.ts";

@@ -13,7 +13,8 @@ const SLACK_MS = 3_000;
 async function lapsed(store: CpStore, harness: Harness<CpStore>, key: string): Promise<void> {
   const before = await revisionNow(store);
   const gone = eventsUpTo(store, { key }, before, before + 1);
-  await harness.pass(TTL_MS + SLACK_MS);
+  // On a real engine the time may pass faster than it is allowed to.
+  await Promise.race([gone, harness.pass(TTL_MS + SLACK_MS)]);
   expect((await gone).map((event) => event.type)).toEqual(["delete"]);
 }
 

@@ -1,4 +1,7 @@
-/** What a transaction may be: etcd's own limits and rules, checked before anything is read or written (I15). */
+/**
+ * What a transaction of the CP store may be: etcd's own limits and rules, which every adapter checks before it reads,
+ * writes or sends anything (I15), so that a transaction that one store refuses is refused by all, for the same reason.
+ */
 import {
   CP_STORE_LIMITS,
   type Compare,
@@ -6,27 +9,44 @@ import {
   type Operation,
   StoreLimitError,
   type Transaction,
-} from "@greco/ports";
+} from "./cp-store.ts";
 
 const NO_OPERATIONS: readonly Operation[] = [];
+const encoder = new TextEncoder();
 
-/** Characters are counted as UTF-16 units or bytes, whichever is cheap: a limit, not a measure. */
+const sizeOfText = (text: string): number => encoder.encode(text).length;
+
 function sizeOf(each: Compare | Operation): number {
-  if ("target" in each) return each.key.length + (each.target === "value" ? each.value.length : 0);
-  if (each.type === "put") return Buffer.byteLength(each.key) + each.value.length;
-  return "key" in each.range ? each.range.key.length : each.range.prefix.length;
+  if ("target" in each) return sizeOfText(each.key) + (each.target === "value" ? each.value.length : 0);
+  if (each.type === "put") return sizeOfText(each.key) + each.value.length;
+  if ("key" in each.range) return sizeOfText(each.range.key);
+  return 2 * sizeOfText(each.range.prefix) + sizeOfText(each.range.after ?? "");
 }
 
-export function checkKey(key: string): void {
+function checkKey(key: string): void {
   if (key === "" || !key.isWellFormed())
     throw new StoreLimitError(
       `a key must be well-formed text and not empty; got ${JSON.stringify(key.slice(0, 80))}`,
     );
 }
 
-function checkRange(range: KeyRange): void {
+/** Throws `StoreLimitError` when a key of it could not be stored. */
+export function checkKeyRange(range: KeyRange): void {
   if ("key" in range) checkKey(range.key);
-  else if (!range.prefix.isWellFormed()) checkKey(range.prefix);
+  else {
+    if (!range.prefix.isWellFormed()) checkKey(range.prefix);
+    if (range.after?.isWellFormed() === false) checkKey(range.after);
+  }
+}
+
+/** By the bytes of UTF-8, which is by code points and not by the units of UTF-16. */
+function isBehind(key: string, after: string): boolean {
+  const [a, b] = [encoder.encode(key), encoder.encode(after)];
+  for (let index = 0; index < a.length && index < b.length; index++) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return a.length > b.length;
 }
 
 /** As in etcd: no key is put twice, or put and deleted, in one list. Deletes may overlap. */
@@ -48,7 +68,8 @@ function checkWrittenOnce(operations: readonly Operation[]): void {
       continue;
     }
     for (const key of put)
-      if (key.startsWith(range.prefix) && (range.after === undefined || key > range.after)) refuse(key);
+      if (key.startsWith(range.prefix) && (range.after === undefined || isBehind(key, range.after)))
+        refuse(key);
   }
 }
 
@@ -63,7 +84,7 @@ export function checkTransaction(transaction: Transaction): void {
       );
     for (const each of list) {
       bytes += sizeOf(each);
-      if ("range" in each) checkRange(each.range);
+      if ("range" in each) checkKeyRange(each.range);
       else checkKey(each.key);
     }
   }

@@ -1,0 +1,61 @@
+/** Reads of any size, page by page, all at the revision of the first page. */
+import {
+  CompactedError,
+  type KeyRange,
+  type KeyValue,
+  type RangeResult,
+  type ReadOptions,
+} from "@greco/ports";
+import type { IRangeResponse } from "etcd3";
+import type { Calls } from "./calls.ts";
+import type { Wire } from "./wire.ts";
+
+/** Keys of the first page; the next ones take as many as make about that many bytes. */
+const FIRST_PAGE = 500;
+const PAGE_BYTES = 4_000_000;
+const PAGE = { min: 8, max: 10_000 } as const;
+
+type Asked = { readonly range: KeyRange; readonly options: ReadOptions; readonly signal: AbortSignal };
+
+function nextLimit(page: IRangeResponse): number {
+  const bytes = page.kvs.reduce((sum, kv) => sum + kv.key.length + kv.value.length + 64, 0);
+  const each = Math.max(1, bytes / Math.max(1, page.kvs.length));
+  return Math.min(PAGE.max, Math.max(PAGE.min, Math.floor(PAGE_BYTES / each)));
+}
+
+async function readPages(calls: Calls, wire: Wire, { range, options, signal }: Asked): Promise<RangeResult> {
+  const wanted = options.limit ?? Number.POSITIVE_INFINITY;
+  const entries: KeyValue[] = [];
+  let answered: number | undefined;
+  let limit = FIRST_PAGE;
+  let next = range;
+  for (;;) {
+    const revision = options.revision ?? answered;
+    const page = await calls.read((client, each) => {
+      const asked = { ...options, limit: Math.min(limit, wanted - entries.length) };
+      return client.kv.range(wire.read(next, revision === undefined ? asked : { ...asked, revision }), each);
+    }, signal);
+    answered ??= Number(page.header.revision);
+    for (const kv of page.kvs) entries.push(wire.entry(kv));
+    const last = entries.at(-1);
+    if (!page.more || entries.length >= wanted || last === undefined || "key" in range)
+      return { entries, more: page.more, revision: answered };
+    next = { prefix: range.prefix, after: last.key };
+    limit = nextLimit(page);
+  }
+}
+
+export async function readRange(calls: Calls, wire: Wire, asked: Asked): Promise<RangeResult> {
+  if (asked.options.limit !== undefined && asked.options.limit <= 0)
+    return readPages(calls, wire, { ...asked, options: { ...asked.options, limit: 1 } }).then(
+      ({ entries, revision }) => ({ entries: [], more: entries.length > 0, revision }),
+    );
+  for (;;) {
+    try {
+      return await readPages(calls, wire, asked);
+    } catch (error) {
+      // Compacted between two pages of a read that named no revision: it is the read's to start again.
+      if (!(error instanceof CompactedError) || asked.options.revision !== undefined) throw error;
+    }
+  }
+}
