@@ -255,6 +255,19 @@ describe("a lane writer", () => {
     expect(lane.hasRoom(1, 1)).toBe(true);
   });
 
+  it("tells those who look for room no more often than there is some, and never leaves one untold", async () => {
+    const [, lane] = await openWithLane({ limits: { windowEntries: 10, callEntries: 2 } });
+    let looked = 0;
+    const publish = async (at: number): Promise<void> => {
+      for (; !lane.hasRoom(1, 100); looked += 1) await lane.roomFor(1, 100, never);
+      // Every third changes its mind, and takes nothing of the room that it was told of.
+      if (at % 3 > 0) await lane.append([message(String(at))], never);
+    };
+    await clock.drive(Promise.all(Array.from({ length: 300 }, (_, at) => publish(at))));
+    expect(lane.tail).toBe(201);
+    expect(looked).toBeLessThan(600);
+  });
+
   it("ends its lanes and gives its lease back when it is disposed", async () => {
     const [writer, lane] = await openWithLane();
     const appended = lane.append([message("a")], never);

@@ -6,6 +6,8 @@ import type { AppendWindow, Flight, LaneInfo, MarkerEntry, Seq, Ticket, WriterId
 import type { Epoch } from "@greco/domain/model";
 import { invariant } from "@greco/domain/model";
 import { LaneEndedError } from "./errors.ts";
+import { Line } from "./line.ts";
+import { onAbort } from "./on-abort.ts";
 import { raced } from "./refresher.ts";
 import type { Appended, LaneWriterLimits, NewEntry, OpenLane } from "./writer.ts";
 
@@ -26,6 +28,9 @@ type Waiter = {
   readonly take: () => void;
   readonly refuse: (error: Error) => void;
 };
+
+/** Who only wants to know when there may be room for so much. */
+type Looker = { readonly entries: number; readonly bytes: number; readonly look: () => void };
 
 type Pending = {
   readonly resolve: (appended: readonly Appended[]) => void;
@@ -49,9 +54,8 @@ export class WriterLane implements OpenLane {
   readonly #owner: LaneOwner;
   readonly #closed = new AbortController();
   readonly #pending = new Map<Ticket, Pending>();
-  #waiters: Waiter[] = [];
-  /** Those who only want to know when there may be room. */
-  readonly #lookers = new Set<() => void>();
+  readonly #waiters = new Line<Waiter>();
+  readonly #lookers = new Line<Looker>();
   #current: Epoch;
   #ending: Promise<Seq> | undefined;
   #settled: (() => void) | undefined;
@@ -85,22 +89,18 @@ export class WriterLane implements OpenLane {
   }
 
   hasRoom(entries: number, bytes: number): boolean {
-    if (this.#waiters.length > 0) return false;
-    const { windowEntries, windowBytes } = this.#owner.limits;
-    const load = this.#window.load;
-    if (load.entries === 0) return true;
-    return load.entries + entries <= windowEntries && load.bytes + bytes <= windowBytes;
+    return this.#waiters.size === 0 && this.#fits(entries, bytes);
   }
 
   async roomFor(entries: number, bytes: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.closed.aborted || this.hasRoom(entries, bytes)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#lookers.add(resolve);
+    const leave = this.#lookers.join({ entries, bytes, look: resolve });
     try {
       await raced(promise, signal);
     } finally {
-      this.#lookers.delete(resolve);
+      leave();
     }
   }
 
@@ -139,10 +139,8 @@ export class WriterLane implements OpenLane {
   close(reason: Error): void {
     if (this.closed.aborted) return;
     this.#closed.abort(reason);
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) waiter.refuse(reason);
-    for (const look of this.#lookers) look();
+    for (const waiter of this.#waiters.clear()) waiter.refuse(reason);
+    for (const { look } of this.#lookers.clear()) look();
   }
 
   /** The writer is lost: the outcome of all that was taken is unknown. */
@@ -190,14 +188,21 @@ export class WriterLane implements OpenLane {
     return promise;
   }
 
+  #fits(entries: number, bytes: number): boolean {
+    const { windowEntries, windowBytes } = this.#owner.limits;
+    const load = this.#window.load;
+    if (load.entries === 0) return true;
+    return load.entries + entries <= windowEntries && load.bytes + bytes <= windowBytes;
+  }
+
   #wait(entries: readonly NewEntry[], bytes: number, signal: AbortSignal): Promise<readonly Appended[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Appended[]>();
-    const abort = (): void => {
-      this.#waiters = this.#waiters.filter((each) => each !== waiter);
+    const leave = onAbort(signal, () => {
+      const wasFirst = this.#waiters.first === waiter;
+      leaveLine();
       reject(signal.reason as Error);
-      this.#letIn();
-    };
-    const leave = (): void => signal.removeEventListener("abort", abort);
+      if (wasFirst) this.#letIn();
+    });
     const waiter: Waiter = {
       entries,
       bytes,
@@ -210,24 +215,34 @@ export class WriterLane implements OpenLane {
         reject(error);
       },
     };
-    signal.addEventListener("abort", abort, { once: true });
-    this.#waiters.push(waiter);
+    const leaveLine = this.#waiters.join(waiter);
     return promise;
   }
 
   /** Those who wait, in their order, as far as there is room. */
   #letIn(): void {
-    const { windowEntries, windowBytes } = this.#owner.limits;
-    for (let next = this.#waiters[0]; next !== undefined; next = this.#waiters[0]) {
-      const load = this.#window.load;
-      const fits =
-        load.entries === 0 ||
-        (load.entries + next.entries.length <= windowEntries && load.bytes + next.bytes <= windowBytes);
-      if (!fits) return;
+    for (let next = this.#waiters.first; next !== undefined; next = this.#waiters.first) {
+      if (!this.#fits(next.entries.length, next.bytes)) return;
       this.#waiters.shift();
       next.take();
     }
-    for (const look of this.#lookers) look();
+    this.#show();
+  }
+
+  /** Those who look: as many as there is room for, because thousands would look in vain at every acknowledgement. */
+  #show(): void {
+    const { windowEntries, windowBytes } = this.#owner.limits;
+    const load = this.#window.load;
+    let entries = windowEntries - load.entries;
+    let bytes = windowBytes - load.bytes;
+    // Where nothing is under way, nobody would ever be told again.
+    while (load.entries === 0 || (entries > 0 && bytes > 0)) {
+      const next = this.#lookers.shift();
+      if (next === undefined) return;
+      entries -= next.entries;
+      bytes -= next.bytes;
+      next.look();
+    }
   }
 
   async #end(signal: AbortSignal): Promise<Seq> {

@@ -3,6 +3,7 @@
  * is one that begins afterwards; all who ask meanwhile share it.
  */
 import type { Clock, Log } from "@greco/ports";
+import { onAbort } from "./on-abort.ts";
 import { Hint } from "./waiting.ts";
 
 export type RefresherOptions = {
@@ -89,11 +90,10 @@ export class Refresher implements AsyncDisposable {
 export async function raced<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason as Error);
-  signal.addEventListener("abort", abort, { once: true });
+  const leave = onAbort(signal, () => reject(signal.reason as Error));
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    signal.removeEventListener("abort", abort);
+    leave();
   }
 }
