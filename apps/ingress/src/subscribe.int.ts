@@ -97,8 +97,10 @@ describe("subscribing", () => {
     await publish(otherClient, 2);
     await other[Symbol.asyncDispose]();
     await publish(client, 3);
-    await eventually(async () => (all.seen.length === 6 ? true : undefined));
-    expect(all.what().toSorted()).toEqual(["1", "2", "3", "E1", "E1", "end of E1"]);
+    const isThere = (): boolean => ["3", "end of E1"].every((each) => all.what().includes(each));
+    await eventually(async () => (isThere() ? true : undefined));
+    const messages = all.what().filter((each) => !each.includes("E1"));
+    expect(messages.toSorted()).toEqual(["1", "2", "3"]);
     await eventually(async () => (later.what().includes("3") ? true : undefined));
     expect(later.what()).not.toContain("1");
     stop.abort();
