@@ -17,6 +17,8 @@ const settings = {
   etcdCredentialsFile: config.optional(config.secretFile("etcd's user and password: user:password")),
   nats: config.optional(config.list("NATS's nodes, host:port")),
   natsCredentialsFile: config.optional(config.secretFile("NATS's user and password: user:password")),
+  natsPrefix: config.text("what every subject and stream in NATS begins with", { default: "greco" }),
+  natsReplicas: config.integer("NATS servers that keep each command", { min: 1, max: 5 }, { default: 1 }),
   cassandra: config.optional(config.list("Cassandra's nodes, host:port; first those of this site")),
   cassandraDataCenter: config.text("the data centre that is this site", { default: "datacenter1" }),
   cassandraCredentialsFile: config.optional(
@@ -35,6 +37,8 @@ const engineOfSetting: Readonly<Partial<Record<keyof EngineSettings, EngineName>
   etcdCredentialsFile: "etcd",
   nats: "nats",
   natsCredentialsFile: "nats",
+  natsPrefix: "nats",
+  natsReplicas: "nats",
   cassandra: "cassandra",
   cassandraDataCenter: "cassandra",
   cassandraCredentialsFile: "cassandra",
