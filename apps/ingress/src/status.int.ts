@@ -48,7 +48,8 @@ describe("what the data plane shows of itself", () => {
   });
 
   async function published(count: number) {
-    const { client } = await world.ingress({ housekeepingMs: 50, operators: ["olga"] });
+    // Longer than a busy machine may keep it from renewing: a lane that is opened anew is counted, too.
+    const { client } = await world.ingress({ housekeepingMs: 50, operators: ["olga"], leaseMs: 4_000 });
     let last;
     for (let delay = 0; delay < count; delay += 1)
       last = await client.publish({ stream: RESOURCE, message: flight("VIE", delay) }, { signal: never });
@@ -160,9 +161,7 @@ describe("what the data plane shows of itself", () => {
       return lanes[0]?.epoch === 2n ? lanes : undefined;
     });
     expect(held).toMatchObject({ lane, readers: [{ query: QUERY, readSeq: 0n, lag: 5n }] });
-    expect(held?.readers[0]?.holding).toMatch(
-      /^BINDING_MISSING: binding of query\/late-flights@1 .*repair it/,
-    );
+    expect(held?.readers[0]?.holding).toMatch(/^BINDING_MISSING: binding of query\/late-flights@1 /);
     const { crossings } = await client.listCrossings({ parent: PARENT, epoch: 2n }, { signal: never });
     expect(crossings).toMatchObject([{ query: QUERY, lane, crossed: false }]);
   });
