@@ -146,6 +146,36 @@ describe("drafts", () => {
     expect(gone.stderr).toContain("[DRAFT_NOT_FOUND]");
   });
 
+  it("says when not every finding and conflict fits into one answer, and how to come to the others", async () => {
+    const on = await dev.model();
+    // Some megabytes of each.
+    const names = Array.from({ length: 12 }, (_, n) => `s${n + 10}`);
+    const streams = (spec: object, of = names): string =>
+      of.map((name) => JSON.stringify({ kind: "Stream", name, spec })).join("\n---\n");
+    const described = (title: string) =>
+      streams({ schema: { type: "object", description: title.repeat(200_000) } });
+    ok(await on(["draft", "apply", "one", "-f", "-"], { input: described("a") }));
+    ok(await on(["draft", "apply", "mine", "-f", "-"], { input: described("b") }));
+    ok(await on(["make-it-so", "one", "--wait"]));
+    ok(await on(["draft", "apply", "two", "-f", "-"], { input: described("c") }));
+    ok(await on(["make-it-so", "two", "--wait"]));
+    const rebased = await on(["draft", "rebase", "mine"]);
+    expect(rebased.code).toBe(1);
+    expect(rebased.stderr).toMatch(/\d conflicts, and more than fit into one answer; the draft is as it was/);
+    expect(rebased.stderr).toMatch(/with these settled, greco draft rebase lists the others/);
+
+    const many = Array.from({ length: 1_000 }, (_, n) => `m${n}`);
+    const unknown = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`${"x".repeat(50)}${n}`, 1]));
+    const wrong = streams({ schema: {}, ...unknown }, many);
+    const applied = await on(["draft", "apply", "wrong", "-f", "-"], { input: wrong });
+    expect(applied.code).toBe(0);
+    const validated = await on(["draft", "validate", "wrong"]);
+    expect(validated.code).toBe(1);
+    expect(validated.stderr).toMatch(
+      /^and more than fit into one answer: settle these \d+, then use `greco draft validate wrong` again\n$/,
+    );
+  });
+
   it("keeps what was written by hand when it cannot be taken", async () => {
     const on = await withVersion1(dev);
     ok(await on(["draft", "create", "d"]));

@@ -25,6 +25,15 @@ describe("a commit", () => {
     );
     expect(plan.stdout).toContain("[UNKNOWN_FIELD]\n        → did you mean amount?\n");
     expect(plan.stdout).toMatch(/\nIt would not be committed\.\n$/);
+    // Who would claim it vetoes it.
+    expect(plan.stdout).not.toContain("CLAIMED_BY_NONE");
+    ok(
+      await on(["draft", "apply", "wrong", "-f", "-"], {
+        input: "kind: Stream\nname: x\nspec: { lanes: 0 }",
+      }),
+    );
+    const invalid = await on(["make-it-so", "wrong"]);
+    expect(invalid.stderr).toMatch(/\n {2}stream\/x: lanes must be >= 1, is 0: correct it; /);
     const vetoed = await on(["make-it-so", "broken", "--wait"]);
     expect(vetoed.code).toBe(1);
     expect(vetoed.stdout).toMatch(/phase +aborted \(vetoed\)/);

@@ -17,6 +17,7 @@ import { addStreamCommands } from "./commands/stream.ts";
 import { addValidateCommand } from "./commands/validate.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import { createRunner } from "./context.ts";
+import { addExamples } from "./examples.ts";
 import { FORMATS } from "./output.ts";
 
 const PEOPLE = ["viewer", "editor", "releaser", "admin"];
@@ -66,6 +67,7 @@ export function createProgram(signal: AbortSignal, exit: (code: number) => void)
   addExplainCommand(program, runner);
   addDoctorCommand(program, runner);
   addCompletionCommand(program);
+  addExamples(program);
   return program;
 }
 

@@ -135,7 +135,7 @@ async function diff(context: Context, _options: unknown, name: string): Promise<
 
 async function validate(context: Context, _options: unknown, name: string): Promise<void> {
   const { registry } = await context.clients();
-  const { findings } = await registry.validateDraft(
+  const { findings, truncated } = await registry.validateDraft(
     { name: context.resource("drafts", name) },
     { signal: context.signal },
   );
@@ -143,6 +143,10 @@ async function validate(context: Context, _options: unknown, name: string): Prom
   for (const each of findings)
     items.item(plain(FindingSchema, each), () => findingText(context.output, each));
   items.end();
+  if (truncated)
+    context.output.note(
+      `and more than fit into one answer: settle these ${findings.length}, then use \`greco draft validate ${shortName(context.resource("drafts", name))}\` again`,
+    );
   if (findings.some(isError)) context.exit(EXIT.failed);
   else if (findings.length === 0) context.output.note("no findings");
 }
@@ -163,14 +167,17 @@ async function rebase(context: Context, { ours = [], theirs = [] }: Sides, name:
     },
     { signal: context.signal },
   );
-  const { draft, conflicts } = answer;
+  const { draft, conflicts, truncated } = answer;
   if (conflicts.length > 0) {
     const items = context.output.items();
     for (const each of conflicts) items.item(conflictJson(each), () => conflictText(context, each));
     items.end();
+    const count = conflicts.length === 1 ? "one conflict" : `${conflicts.length} conflicts`;
+    const more = truncated ? ", and more than fit into one answer" : "";
+    const then = truncated ? "; with these settled, greco draft rebase lists the others" : "";
     throw new CliError(
-      `${conflicts.length === 1 ? "one conflict" : `${conflicts.length} conflicts`}; the draft is as it was`,
-      `settle each with --ours or --theirs, as --ours ${settled(conflicts[0])}, or edit the draft`,
+      `${count}${more}; the draft is as it was`,
+      `settle each with --ours or --theirs, as --ours ${settled(conflicts[0])}, or edit the draft${then}`,
     );
   }
   if (draft !== undefined) context.output.one(draft, draftFacts, draftJson);
