@@ -1,9 +1,12 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { AbortCause, Phase } from "@greco/contracts/greco/commit/v1/commit";
 import { Conductor_State } from "@greco/contracts/greco/conductor/v1/conductor";
 import { type Conductor, startConductor } from "@greco/conductor-kit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until, vetoesOf } from "../story.ts";
-import { entity, PARENT, stream, World } from "./world.ts";
+import { entity, MODEL, PARENT, stream, World } from "./world.ts";
 
 const FIELDS = { n: { type: "number" } };
 
@@ -57,6 +60,15 @@ const routes: Conductor = {
   undo: () => Promise.resolve(),
   retire: () => Promise.resolve(),
 };
+
+const execute = promisify(execFile);
+const GRECO = join(import.meta.dirname, "../../../../bin/greco.mjs");
+
+/** The command line, as an admin of this world; what it writes to stdout. Rejects with what it says on stderr. */
+async function run({ dev, signal }: World, args: readonly string[]): Promise<string> {
+  const env = { ...process.env, GRECO_DATA: dev.dataDir, GRECO_MODEL: MODEL };
+  return (await execute(process.execPath, [GRECO, ...args], { env, signal })).stdout;
+}
 
 const startRoutes = async (world: World) =>
   await startConductor(routes, await world.dev.conductorParts("routes"), {}, world.signal);
@@ -180,5 +192,27 @@ describe("a voter that is absent", () => {
       "stream/a",
       "stream/d",
     ]);
+  });
+
+  it("I11: whoever does not want to wait for it withdraws the proposal by hand, and the next one goes on", async () => {
+    await using world = await World.start();
+    const greco = (...args: string[]) => run(world, args);
+    const absent = await world.dev.asConductor("absent");
+    await absent.registerConductor(
+      { name: "conductors/absent", model: PARENT, kinds: ["route"], incarnation: 1n },
+      { signal: world.signal },
+    );
+    const { name: draft } = await world.draft([stream("a", FIELDS)]);
+    const started = JSON.parse(await greco("make-it-so", draft, "-o", "json")) as { name: string };
+    const withdrawn = await greco("proposal", "withdraw", started.name, "--reason", "not today");
+    expect(withdrawn).toMatch(/phase +aborted \(withdrawn\)/);
+    expect(withdrawn).toMatch(/why +withdrawn by admin: not today/);
+    expect(await greco("proposal", "get", started.name)).toMatch(/phase +aborted \(withdrawn\)/);
+    await expect(greco("proposal", "withdraw", started.name)).rejects.toThrow("[ALREADY_WITHDRAWN]");
+    expect(await greco("history", "-o", "json")).toBe("[]\n");
+
+    await greco("conductor", "deregister", "absent", "--reason", "nobody runs it");
+    expect(await greco("proposal", "watch", started.name)).toMatch(/phase +aborted \(withdrawn\), settled/);
+    expect(await greco("make-it-so", draft, "--wait")).toMatch(/phase +\w+ as version 1/);
   });
 });
