@@ -8,7 +8,9 @@ const USAGE = `greco dev [--data DIR] [--port-base N] [--lease-ms N] [--log-leve
   Starts registry, coordinator, three conductors, ingress and runtime in this process.
   --data DIR       where everything is kept (default ~/.greco/dev)
   --lease-ms N     every lease (default 3000); after a kill -9 a restart goes on about four of them later
-  --port-base N    gRPC on N … N+3, Connect and gRPC-Web on N+10 … N+12 (default 7100; 0: free ports)`;
+  --port-base N    gRPC on N … N+3, Connect and gRPC-Web on N+10 … N+12 (default 7100; 0: free ports)
+Example:
+  greco dev --data .greco/try --port-base 0`;
 const PORT_BASE = 7_100;
 /** Below it a pause of the process is taken for its death. */
 const LEASE_MS_MIN = 100;
