@@ -23,7 +23,7 @@ import { type Client, createClient } from "@greco/sdk";
 import { createLog, type LogLevel, systemClock, systemIds } from "@greco/service-kit";
 import { createIdentities, type Person } from "./identities.ts";
 import { lockFolder } from "./lock.ts";
-import { openStores } from "./stores.ts";
+import { openStores, type Stores } from "./stores.ts";
 
 export type DevOptions = {
   readonly dataDir: string;
@@ -35,6 +35,8 @@ export type DevOptions = {
   readonly leaseMs?: number;
   /** How long voters may review. Shorter: a voter that is absent leads to an abort sooner. */
   readonly reviewMs?: number;
+  /** In place of the embedded ones: opened by the caller, and the caller's to close. */
+  readonly stores?: Partial<Stores>;
 };
 
 export type DevClients = {
@@ -88,7 +90,7 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
   starting.use(await lockFolder(dir));
   // Clients are made as long as it runs, so they have a stack of their own.
   const connections = starting.use(new AsyncDisposableStack());
-  const stores = await openStores(dir, systemClock, starting, signal);
+  const stores = { ...(await openStores(dir, systemClock, starting, signal)), ...options.stores };
   const identities = await createIdentities(dir, stores.cp, systemClock, log);
   const { authority } = identities;
   const listen = (offset: number) => ({
