@@ -16,6 +16,11 @@ export type LaneFilter = {
   readonly stream?: EntityIdentity;
   /** Default false: only lanes without an end, or with an end that somebody has still to read. */
   readonly includeFinished?: boolean;
+  /**
+   * Default false: as this site knows them, which goes on while others are cut off. True: at a quorum of every site, so
+   * that none is missed that anybody has registered (R9); `StoreUnavailableError` while one is cut off.
+   */
+  readonly everySite?: boolean;
 };
 
 /** Rows of one append stand or fall together; they are never spread over two buckets. */
@@ -75,7 +80,7 @@ export interface LaneStore extends AsyncDisposable {
   /** At a quorum, before its writer reads the ledger (R3). Repeating it with the same info is no error, with another a `LaneConflictError`. */
   registerLane(info: LaneInfo, signal: AbortSignal): Promise<void>;
   getLane(model: ModelId, lane: LaneId, signal: AbortSignal): Promise<LaneRecord | undefined>;
-  /** At a quorum of every site; sorted by id. */
+  /** At a quorum; sorted by id. */
   listLanes(model: ModelId, filter: LaneFilter, signal: AbortSignal): Promise<readonly LaneRecord[]>;
   /** Takes a finished lane out of the index of live ones; its rows stay until their retention ends. */
   finishLane(model: ModelId, lane: LaneId, signal: AbortSignal): Promise<void>;

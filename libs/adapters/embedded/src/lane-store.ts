@@ -26,7 +26,8 @@ export async function openEmbeddedLaneStore({ path }: EmbeddedOptions): Promise<
         const row = lanes.findLane(database, model, lane);
         return row === undefined ? undefined : lanes.toRecord(row);
       }, signal),
-    listLanes: (model, { includeFinished, ...stream }, signal) =>
+    // One file is every site.
+    listLanes: (model, { includeFinished, everySite: _, ...stream }, signal) =>
       read(() => lanes.list(database, model, { ...stream, finished: includeFinished === true }), signal),
     finishLane: (model, lane, signal) =>
       write(() => {
