@@ -25,3 +25,5 @@ export type {
   OpenLane,
   OpenLaneRequest,
 } from "./writer.ts";
+export { snapshotStart } from "./snapshot-start.ts";
+export type { SnapshotStartOptions } from "./snapshot-start.ts";

@@ -2,7 +2,7 @@
  * The gapless prefix of a model's ledger, in memory, and what is folded from it. An announcement is a hint: the ledger
  * is polled (R4). What is behind a gap does not exist yet.
  */
-import type { LedgerEntry } from "@greco/domain/epoch";
+import type { FoldedBindings, LedgerEntry } from "@greco/domain/epoch";
 import { EpochIndex } from "@greco/domain/epoch";
 import type { Epoch, ModelId } from "@greco/domain/model";
 import type { Clock, LaneStore, Log, Wake } from "@greco/ports";
@@ -18,6 +18,8 @@ export type LedgerFollowerOptions = {
   readonly model: ModelId;
   /** Default 250. Wakes make it quicker. */
   readonly pollMs?: number;
+  /** Where to begin; nothing is known of what was before. Default: at the ledger's beginning. */
+  readonly from?: FoldedBindings;
 };
 
 export interface LedgerFollower extends AsyncDisposable {
@@ -42,7 +44,7 @@ export async function followLedger(
   signal: AbortSignal,
 ): Promise<LedgerFollower> {
   const { laneStore, wake, clock, log, model, pollMs = LEDGER_POLL_MS } = options;
-  const index = new EpochIndex();
+  const index = new EpochIndex(options.from);
   const listeners = new Set<(entry: LedgerEntry) => void>();
 
   const read = async (readSignal: AbortSignal): Promise<void> => {

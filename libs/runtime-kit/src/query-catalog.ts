@@ -87,11 +87,11 @@ export class QueryCatalog {
     const { signal } = this.#options;
     this.#floor = floor;
     const { index, newest } = this.#options.ledger;
-    const changed = index.entries(this.#newest as Epoch).flatMap((entry) => entry.bindings);
-    const streams = new Set(changed.map((each) => each.entity).filter((each) => each.startsWith("stream/")));
-    const queries = new Set(
-      [...this.#unresolved, ...changed.map((each) => each.entity)].filter(this.#isRead),
-    );
+    const folded = this.#newest < index.base ? [...index.bindingsAt(index.base).keys()] : [];
+    const entries = index.entries(this.#newest as Epoch);
+    const changed = [...folded, ...entries.flatMap(({ bindings }) => bindings.map(({ entity }) => entity))];
+    const streams = new Set(changed.filter((each) => each.startsWith("stream/")));
+    const queries = new Set([...this.#unresolved, ...changed].filter(this.#isRead));
     // A stream made again is another one: whoever names it reads another.
     if (streams.size > 0)
       for (const query of this.#ranges.keys()) if (this.#names(query, streams)) queries.add(query);

@@ -6,15 +6,18 @@
  * I9. It needs the lane store and the binding store, nothing else.
  * I10. It sends the control plane nothing but a cold-boot request, and that only if it was given one to send.
  */
+import type { FoldedBindings } from "@greco/domain/epoch";
 import type { EntityIdentity, Epoch, ModelId } from "@greco/domain/model";
 import type { LaneDirectory, LedgerFollower } from "@greco/lane-kit";
 import {
   createBindingReader,
   followLanes,
   followLedger,
+  isPassing,
   openLaneWriter,
   persist,
   sealLapsedWriters,
+  snapshotStart,
 } from "@greco/lane-kit";
 import type { BindingStore, Clock, Ids, LaneStore, Log, Wake } from "@greco/ports";
 import type { ColdBoot } from "./cold-boot.ts";
@@ -82,13 +85,29 @@ export interface LaneRunner extends AsyncDisposable {
 export async function runLanes(options: RunLanesOptions, signal: AbortSignal): Promise<LaneRunner> {
   const stop = new AbortController();
   const alive = AbortSignal.any([signal, stop.signal]);
-  const ledger = await followLedger(options, alive);
+  const from = await foldedStart(options, alive);
+  const ledger = await followLedger({ ...options, ...(from === undefined ? {} : { from }) }, alive);
   try {
     const directory = await followLanes(options, alive);
     return new Runner(options, ledger, directory, stop, alive);
   } catch (error) {
     await ledger[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/** Where it may begin in the ledger; at its beginning, where the stores cannot say it now. */
+async function foldedStart(
+  options: RunLanesOptions,
+  signal: AbortSignal,
+): Promise<FoldedBindings | undefined> {
+  try {
+    return await snapshotStart(options, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isPassing(error)) throw error;
+    options.log.warn("runtime.no-snapshot", { model: options.model, error });
+    return undefined;
   }
 }
 

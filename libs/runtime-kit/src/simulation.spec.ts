@@ -131,6 +131,7 @@ class Simulation {
       { streams: { t: { retentionMs: 1_000_000 + v } } },
     ]);
     await this.#drive(this.#world.model.commit(changes, this.#world.signal));
+    if (this.#random.chance(0.4)) await this.#drive(this.#world.fold());
   }
 
   /** A new writer with two lanes; the old one's lanes end, or are left to be sealed. */

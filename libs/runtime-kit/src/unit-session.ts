@@ -6,7 +6,7 @@
  * Steps are carried out one after another, in one loop; what they wait for comes back as events that run it again.
  */
 import type { EntityIdentity } from "@greco/domain/model";
-import { InvariantError } from "@greco/domain/model";
+import { invariant, InvariantError } from "@greco/domain/model";
 import type { LaneRecord } from "@greco/ports";
 import { wakeTopics } from "@greco/ports";
 import { Bell } from "./bell.ts";
@@ -181,6 +181,11 @@ export class UnitSession {
       const { wanted } = window;
       if (wanted === undefined) await this.#news.next(signal);
       else {
+        // Passed over in silence otherwise: nothing is known of what is below the snapshot that the ledger began at.
+        invariant(
+          wanted >= this.#world.ledger.index.base,
+          "I6: no live lane is behind where the ledger begins",
+        );
         window.learn(wanted, await this.#duties.at(wanted, signal));
         this.#duties.release(this.machine.issued.epoch);
         this.#schedule();

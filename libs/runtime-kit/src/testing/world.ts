@@ -1,6 +1,6 @@
 /** Whole runtimes on given stores: sources that publish, runtimes that come, die and sleep, all in one process. */
 import type { OpenLane, LaneWriter } from "@greco/lane-kit";
-import { openLaneWriter } from "@greco/lane-kit";
+import { followLedger, openLaneWriter } from "@greco/lane-kit";
 import type { BindingStore, Clock, Ids, LaneStore, Log, Wake } from "@greco/ports";
 import type { RuntimeLimits } from "../limits.ts";
 import type { LaneRunner, RunLanesOptions } from "../run-lanes.ts";
@@ -74,6 +74,19 @@ export class World {
     await Promise.all(
       texts.map((text) => lane.append([{ key: text, payload: encoder.encode(text) }], this.#signal)),
     );
+  }
+
+  /** Folds the bindings at the newest epoch, as a conductor does now and then. */
+  async fold(): Promise<void> {
+    const { bindingStore } = this.stores;
+    await using follower = await followLedger({ ...this.stores, log: this.log, model: MODEL }, this.#signal);
+    const { index, newest: epoch } = follower;
+    const bindings = [...index.bindingsAt(epoch).values()].map(({ entity, candidate, hash }) => ({
+      entity,
+      candidate,
+      hash,
+    }));
+    await bindingStore.putSnapshot({ model: MODEL, epoch, bindings }, this.#signal);
   }
 
   /** `through`: the stores as this runtime sees them. */
