@@ -46,5 +46,7 @@ export {
   LedgerConflictError,
 } from "./lane-store.ts";
 export type { Log } from "./log.ts";
+export type { Counter, Histogram, Labels, Metrics, Sample } from "./metrics.ts";
+export { noMetrics } from "./metrics.ts";
 export type { Wake } from "./wake.ts";
 export { wakeTopics } from "./wake.ts";

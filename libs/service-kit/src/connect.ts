@@ -61,11 +61,13 @@ function route(router: ConnectRouter, endpoint: Endpoint, edge: Edge, calls: Cal
   switch (endpoint.kind) {
     case "unary":
       router.rpc(method as typeof method & { methodKind: "unary" }, async (request: Message, context) => {
-        const scope = open(context, calls, false);
+        const scope = open(context, calls, endpoint);
         try {
           return await edge.unary(endpoint, arrivalOf(context, scope), () => request);
         } catch (error) {
-          throw connectError(edge.fail(error, endpoint, scope.signal));
+          const failure = edge.fail(error, endpoint, scope.signal);
+          scope.done(failure);
+          throw connectError(failure);
         } finally {
           scope.done();
         }
@@ -75,7 +77,7 @@ function route(router: ConnectRouter, endpoint: Endpoint, edge: Edge, calls: Cal
       router.rpc(
         method as typeof method & { methodKind: "server_streaming" },
         (request: Message, context) => {
-          const scope = open(context, calls, true);
+          const scope = open(context, calls, endpoint);
           const responses = edge.serverStream(endpoint, arrivalOf(context, scope), () => request);
           return answered(responses, endpoint, edge, scope);
         },
@@ -83,7 +85,7 @@ function route(router: ConnectRouter, endpoint: Endpoint, edge: Edge, calls: Cal
       break;
     case "bidi_streaming":
       router.rpc(method as typeof method & { methodKind: "bidi_streaming" }, (requests, context) => {
-        const scope = open(context, calls, true);
+        const scope = open(context, calls, endpoint);
         const responses = edge.bidi(endpoint, arrivalOf(context, scope), sourcesOf(requests));
         return answered(responses, endpoint, edge, scope);
       });
@@ -91,8 +93,8 @@ function route(router: ConnectRouter, endpoint: Endpoint, edge: Edge, calls: Cal
   }
 }
 
-function open(context: HandlerContext, calls: Calls, streaming: boolean): CallScope {
-  const scope = calls.start(streaming);
+function open(context: HandlerContext, calls: Calls, endpoint: Endpoint): CallScope {
+  const scope = calls.start(endpoint);
   const onAbort = (): void => scope.abort(() => whyAborted(context.signal.reason));
   context.signal.addEventListener("abort", onAbort);
   if (context.signal.aborted) onAbort();
@@ -128,7 +130,9 @@ async function* answered(
       yield response;
     }
   } catch (error) {
-    throw connectError(edge.fail(error, endpoint, scope.signal));
+    const failure = edge.fail(error, endpoint, scope.signal);
+    scope.done(failure);
+    throw connectError(failure);
   } finally {
     scope.done();
   }

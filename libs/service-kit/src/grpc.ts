@@ -58,7 +58,7 @@ function adapter(endpoint: Endpoint, edge: Edge, calls: Calls): UntypedServiceIm
   switch (endpoint.kind) {
     case "unary":
       return (call: Unary, callback: sendUnaryData<Bytes>) => {
-        const scope = open(call, calls, false);
+        const scope = open(call, calls, endpoint);
         edge
           .unary(endpoint, arrivalOf(call, scope, endpoint, edge), () =>
             decodeRequest(endpoint.method, call.request),
@@ -69,15 +69,16 @@ function adapter(endpoint: Endpoint, edge: Edge, calls: Calls): UntypedServiceIm
               callback(null, encode(endpoint, response));
             },
             (error: unknown) => {
-              scope.done();
-              callback(statusOf(edge.fail(error, endpoint, scope.signal)));
+              const failure = edge.fail(error, endpoint, scope.signal);
+              scope.done(failure);
+              callback(statusOf(failure));
             },
           )
           .catch((error: unknown) => callback(statusOf(edge.fail(error, endpoint, scope.signal))));
       };
     case "server_streaming":
       return (call: Writable) => {
-        const scope = open(call, calls, true);
+        const scope = open(call, calls, endpoint);
         const source = () => decodeRequest(endpoint.method, call.request);
         void send(
           call,
@@ -89,7 +90,7 @@ function adapter(endpoint: Endpoint, edge: Edge, calls: Calls): UntypedServiceIm
       };
     case "bidi_streaming":
       return (call: Duplex) => {
-        const scope = open(call, calls, true);
+        const scope = open(call, calls, endpoint);
         const requests = receive(call, scope.signal, endpoint);
         void send(
           call,
@@ -102,8 +103,8 @@ function adapter(endpoint: Endpoint, edge: Edge, calls: Calls): UntypedServiceIm
   }
 }
 
-function open(call: AnyCall, calls: Calls, streaming: boolean): CallScope {
-  const scope = calls.start(streaming);
+function open(call: AnyCall, calls: Calls, endpoint: Endpoint): CallScope {
+  const scope = calls.start(endpoint);
   // G2: grpc-js tells of a cancelled call, a lost connection and a deadline by the same event.
   // It tells of it at the end of each call, too.
   call.once("cancelled", () => scope.abort(() => whyCancelled(call)));
@@ -142,9 +143,10 @@ async function send(
     scope.done();
     call.end();
   } catch (error) {
-    scope.done();
+    const failure = edge.fail(error, endpoint, scope.signal);
+    scope.done(failure);
     // The way of grpc-js to end a stream with a status; behind what was written already.
-    call.emit("error", statusOf(edge.fail(error, endpoint, scope.signal)));
+    call.emit("error", statusOf(failure));
   }
 }
 

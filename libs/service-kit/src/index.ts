@@ -36,6 +36,8 @@ export { SERVER_LIMITS } from "./limits.ts";
 export type { ServerLimits } from "./limits.ts";
 export { createLog, errorChain } from "./log.ts";
 export type { ErrorLink, LogLevel, LogOptions } from "./log.ts";
+export { createMetrics } from "./metrics.ts";
+export type { MetricsRegistry } from "./metrics.ts";
 export { nearest } from "./nearest.ts";
 export { Readiness } from "./readiness.ts";
 export { runProcess } from "./run-process.ts";

@@ -5,7 +5,7 @@
  * P1. No start order: while something that it needs is down, health at the service's own address says NOT_SERVING.
  */
 import type { DescService } from "@bufbuild/protobuf";
-import type { Clock, Ids, Log } from "@greco/ports";
+import type { Clock, Ids, Log, Metrics } from "@greco/ports";
 import type { Authority } from "./authority/caller.ts";
 import { systemClock } from "./clock.ts";
 import { config } from "./config-kinds.ts";
@@ -17,6 +17,8 @@ import { type Handlers, implement, type ServiceImplementation } from "./handlers
 import { systemIds } from "./ids.ts";
 import type { Listen } from "./listen.ts";
 import { createLog } from "./log.ts";
+import { serveMetrics } from "./metrics-server.ts";
+import { createMetrics } from "./metrics.ts";
 import { Readiness } from "./readiness.ts";
 import { type ProcessHost, runProcess } from "./run-process.ts";
 import { serve, type Server } from "./serve.ts";
@@ -24,6 +26,7 @@ import { VERSION } from "./version.ts";
 
 const common = {
   logLevel: config.oneOf("what is logged", ["debug", "info", "warn", "error"], { default: "info" }),
+  metrics: config.optional(config.listen("where /metrics is served for Prometheus; none: nowhere")),
 };
 
 type Common = typeof common;
@@ -43,6 +46,8 @@ export type Service<S extends Settings> = {
 export type ServiceParts<S extends Settings> = DependencyParts & {
   readonly given: Config<S & Common>;
   readonly ids: Ids;
+  /** Absent: nobody looks. */
+  readonly metrics: Metrics | undefined;
   /** Owns what is opened, and disposes it in reverse order when the process is to stop. */
   readonly stack: AsyncDisposableStack;
   /** Opens what may be down at the moment (W2). */
@@ -93,10 +98,11 @@ export async function runService<const S extends Settings>(
       await using stack = new AsyncDisposableStack();
       const readiness = new Readiness();
       const parts: DependencyParts = { clock: on.clock, log, readiness };
+      const metrics = await openMetrics(given, log, stack);
       const door = stack.use(new WaitingDoor(service.services, listenOf(given), parts, signal));
       await start(
         {
-          ...{ ...parts, given, ids: systemIds, stack },
+          ...{ ...parts, given, ids: systemIds, metrics, stack },
           async waitFor(dependency, open) {
             const opened = await waitFor(dependency, open, parts, signal);
             if (readiness.ready) await door.close();
@@ -110,6 +116,18 @@ export async function runService<const S extends Settings>(
     },
     { log: late, clock: on.clock, host: on.host },
   );
+}
+
+async function openMetrics(
+  given: object,
+  log: Log,
+  stack: AsyncDisposableStack,
+): Promise<Metrics | undefined> {
+  const { metrics: listen } = given as Config<Common>;
+  if (listen === undefined) return undefined;
+  const metrics = createMetrics(log);
+  log.info("process.metrics", { address: stack.use(await serveMetrics(metrics, listen)).address });
+  return metrics;
 }
 
 const levelOf = (given: object): Config<Common>["logLevel"] => (given as Config<Common>).logLevel;

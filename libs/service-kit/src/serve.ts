@@ -5,9 +5,10 @@
  *     those that last, and closes what is left.
  */
 import { Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
-import type { Clock, Ids, Log } from "@greco/ports";
+import type { Clock, Ids, Log, Metrics } from "@greco/ports";
 import type { Authority } from "./authority/caller.ts";
 import { roleTable } from "./authority/rules.ts";
+import { callMeter } from "./call-metrics.ts";
 import { createCalls, type Calls } from "./calls.ts";
 import { createRequestCheck } from "./check-request.ts";
 import { systemClock } from "./clock.ts";
@@ -38,6 +39,8 @@ export type ServeOptions = {
   readonly crash?: (error: unknown) => void;
   /** Health says NOT_SERVING while this says that something needed is missing. */
   readonly readiness?: Readiness | undefined;
+  /** Counts what is answered; absent: nothing does. */
+  readonly metrics?: Metrics | undefined;
 };
 
 export interface Server extends AsyncDisposable {
@@ -62,7 +65,8 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   const aboutItself = [health.implementation, ...createReflection([...own, health.implementation.service])];
   const open = new Set(aboutItself.map(({ service }) => service));
   const services = [...options.services, ...aboutItself];
-  const calls = createCalls();
+  const { metrics, clock = systemClock } = options;
+  const calls = createCalls(metrics && callMeter(metrics, clock));
   const edge = createEdge({
     authority: options.authority,
     open: (method) => open.has(method.parent),
@@ -119,7 +123,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
       // S1: whoever balances load looks here first.
       unfollow?.();
       health.set(false);
-      disposal ??= stop(grpc, connect, calls, options.clock ?? systemClock, limits);
+      disposal ??= stop(grpc, connect, calls, clock, limits);
       return disposal;
     },
   };
