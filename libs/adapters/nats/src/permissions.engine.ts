@@ -120,6 +120,8 @@ describe("who may what (deploy/nats/nats.conf)", () => {
   );
 
   it("I10: leaves the stream as it is when a runtime tries", async () => {
+    await using controlLog = await controlLogOf("coordinator");
+    await controlLog.publish("flights", "here", Buffer.from("command"), noAbort);
     const coordinator = await rawly("coordinator");
     const runtime = await rawly("runtime");
     const manager = await jetstreamManager(coordinator, { checkAPI: false });

@@ -1,6 +1,7 @@
 /** Compaction: what is forgotten, and what must not be. */
 import { expect } from "vitest";
 import { CompactedError, type CpStore } from "../cp-store.ts";
+import { keyOf, revisionOf } from "./cp-store-model.ts";
 import { deleteOf, eventsUpTo, keysOf, putOf, revisionNow, transact } from "./cp-store.helpers.ts";
 import { noAbort, rejection, type Setup, tester, text } from "./harness.ts";
 
@@ -36,6 +37,19 @@ export function compactionTests(setup: Setup<CpStore>): void {
     expect(error.compactRevision).toBe(start + 3);
     const events = await eventsUpTo(store, { prefix: "" }, start + 3, start + 4);
     expect(events.map((event) => event.type === "put" && text(event.entry.value))).toEqual(["4"]);
+  });
+
+  test("tells who watches from the revision compacted to of everything in it, deletions too", async (store) => {
+    await transact(store, putOf("gone"));
+    const { revision } = await transact(store, deleteOf({ key: "gone" }), putOf("k", "1"));
+    await transact(store, putOf("k", "2"));
+    await store.compact(revision, noAbort);
+    const events = await eventsUpTo(store, { prefix: "" }, revision - 1, revision + 1);
+    expect(events.map((event) => [event.type, keyOf(event), revisionOf(event)])).toEqual([
+      ["delete", "gone", revision],
+      ["put", "k", revision],
+      ["put", "k", revision + 1],
+    ]);
   });
 
   test("keeps what stands now, and where it was compacted, when it is opened again", async (store, harness) => {

@@ -78,6 +78,32 @@ export function leaseTests(setup: Setup<CpStore>): void {
     await rejection(store.keepLease(lease, noAbort), LeaseGoneError);
   });
 
+  test("I2: fences who has lost its lease by the revision that created the lease's key", async (store, harness) => {
+    await using other = await harness.open();
+    const lead = async (handle: CpStore): Promise<{ lease: string; created: number }> => {
+      const lease = await handle.grantLease(TTL_MS, noAbort);
+      const free = { key: "driver", target: "createRevision", is: "=", value: 0 } as const;
+      const then = [putOf("driver", "", lease)];
+      const { succeeded, revision } = await handle.transact({ compare: [free], then }, noAbort);
+      expect(succeeded).toBe(true);
+      return { lease, created: revision };
+    };
+    const write = async (handle: CpStore, value: number): Promise<boolean> => {
+      const leading = { key: "driver", target: "createRevision", is: "=", value } as const;
+      return (await handle.transact({ compare: [leading], then: [putOf("work", String(value))] }, noAbort))
+        .succeeded;
+    };
+    const first = await lead(store);
+    // What is kept, or put again under the lease, is the same key.
+    await store.keepLease(first.lease, noAbort);
+    await transact(store, putOf("driver", "again", first.lease));
+    expect(await write(store, first.created)).toBe(true);
+    await other.revokeLease(first.lease, noAbort);
+    expect(await write(store, first.created)).toBe(false);
+    const second = await lead(other);
+    expect([await write(store, first.created), await write(other, second.created)]).toEqual([false, true]);
+  });
+
   test("I15: refuses a put under a lease that is gone, and changes nothing", async (store) => {
     const lease = await store.grantLease(TTL_MS, noAbort);
     await store.revokeLease(lease, noAbort);

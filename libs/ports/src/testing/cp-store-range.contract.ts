@@ -61,6 +61,18 @@ export function rangeTests(setup: Setup<CpStore>): void {
     expect(await at(start + 1, true)).toBe("b=1 a=1");
   });
 
+  test("reads many large values in one answer, and in pages", async (store) => {
+    const count = 12;
+    const value = (index: number): string => String(index % 10).repeat(1_000_000);
+    for (let index = 0; index < count; index++) await transact(store, putOf(`v/${index + 10}`, value(index)));
+    const { entries, more } = await store.range({ prefix: "v/" }, {}, noAbort);
+    expect([entries.length, more]).toEqual([count, false]);
+    for (const [index, entry] of entries.entries()) expect(text(entry.value) === value(index)).toBe(true);
+    const page = await store.range({ prefix: "v/", after: "v/20" }, { descending: true, limit: 7 }, noAbort);
+    expect(page.entries.map((entry) => entry.key)).toEqual([19, 18, 17, 16, 15, 14, 13].map((n) => `v/${n}`));
+    expect(page.more).toBe(true);
+  });
+
   test("I15: refuses a revision that is not there yet", async (store) => {
     const now = await revisionNow(store);
     await expect(store.range({ prefix: "" }, { revision: now + 1 }, noAbort)).rejects.toThrow(

@@ -128,6 +128,42 @@ export function watchTests(setup: Setup<CpStore>): void {
     await watch.return?.();
   });
 
+  test("gives signs of life at the head of a quiet store, and marks to those who are behind", async (store, harness) => {
+    const start = await revisionNow(store);
+    const behind = store.watch({ key: "quiet" }, start, noAbort)[Symbol.asyncIterator]();
+    const begun = behind.next();
+    const { revision } = await transact(store, putOf("loud"));
+    // Nothing is written any more. One watch stands where the store stands; it must not keep marks from the other.
+    const head = store.watch({ key: "quiet" }, revision, noAbort)[Symbol.asyncIterator]();
+    const alive = head.next();
+    const marked = (async () => {
+      let mark = (await begun).value as WatchBatch;
+      while (mark.revision < revision) mark = (await behind.next()).value as WatchBatch;
+      return mark;
+    })();
+    const both = Promise.all([alive, marked]);
+    while ((await Promise.race([both, harness.pass(MARK_WITHIN_MS)])) === undefined) continue;
+    const [first, last] = await both;
+    expect([first.value, last]).toEqual([
+      { events: [], revision },
+      { events: [], revision },
+    ]);
+    await Promise.all([behind.return?.(), head.return?.()]);
+  });
+
+  test("tells a long history of large values, in order and without a gap", async (store) => {
+    const start = await revisionNow(store);
+    const count = 1_200;
+    const value = "x".repeat(5_000);
+    for (let from = 0; from < count; from += 50)
+      await Promise.all(
+        Array.from({ length: 50 }, (_, index) => transact(store, putOf(`k/${from + index}`, value))),
+      );
+    const events = await eventsUpTo(store, { prefix: "k/" }, start, start + count);
+    expect(events.map(revisionOf)).toEqual(Array.from({ length: count }, (_, index) => start + 1 + index));
+    expect(new Set(events.map(keyOf)).size).toBe(count);
+  });
+
   test("ends with the signal's reason, waiting or not", async (store) => {
     const reason = new Error("given up");
     const stop = new AbortController();

@@ -32,10 +32,11 @@ export function wakeServerContract(name: string, setup: ServerSetup<Wake>): void
       await missed;
     });
 
-    test("opens while the server is down, and works when it comes", async (_wake, harness) => {
+    test("I9: opens while the server is down, wakes its own listeners, and others when it comes", async (_wake, harness) => {
       await harness.stop();
       await using one = await harness.open();
       await using other = await harness.open();
+      await until(one, "own", hint(one, "own"));
       const woken = hint(one, "t");
       await harness.start();
       await until(other, "t", woken);

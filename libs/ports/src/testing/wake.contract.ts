@@ -13,13 +13,18 @@ export function hint(wake: Wake, topic: string): Promise<void> {
   });
 }
 
+/** Far beyond what a hint takes, also over a server that has just come back. */
+const HINT_MS = 30_000;
+
 /** Notifies again and again, because a hint may be lost. */
 export async function until(wake: Wake, topic: string, came: Promise<void>): Promise<void> {
+  const end = performance.now() + HINT_MS;
   let done = false;
   const settle = came.then(() => {
     done = true;
   });
   while (!done) {
+    if (performance.now() > end) throw new Error(`nobody was woken on "${topic.slice(0, 40)}"`);
     wake.notify(topic);
     await new Promise((resolve) => setImmediate(resolve));
   }
