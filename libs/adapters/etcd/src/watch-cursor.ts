@@ -14,9 +14,8 @@ import type { IEvent } from "etcd3";
 export type Batch = { readonly events: readonly IEvent[]; readonly revision: number };
 
 export type WatchCursor = {
+  /** Ask a server for what is behind it. */
   readonly position: number;
-  /** What to ask a server for: the first revision that was not delivered. */
-  readonly startRevision: number;
   /** The server has taken it. `marksOnTheWay`: how many marks may be answers to questions from before. */
   created(revision: number, marksOnTheWay: number): void;
   /** An answer with events. Undefined: a part of one, or nothing new. */
@@ -51,9 +50,6 @@ export function createCursor(afterRevision: number): WatchCursor {
   return {
     get position() {
       return position;
-    },
-    get startRevision() {
-      return position + 1;
     },
     created(revision, marksOnTheWay) {
       open = { revision, marksOnTheWay };

@@ -37,14 +37,18 @@ type Member = {
   paused: boolean;
   /** Its number on the stream that is open, once it was asked for. */
   id: string | undefined;
+  /** It was asked for from a revision that the server has not come to yet. */
+  isAhead: boolean;
 };
+
+type Asked = { readonly member: Member; readonly id: string; readonly start: number };
 
 type Stream = {
   readonly host: EtcdHost;
   readonly calls: ClientDuplexStream<IWatchRequest, IWatchResponse>;
   readonly byId: Map<string, Member>;
   /** Asked for, in order; the server answers in order. */
-  readonly asked: { readonly member: Member; readonly id: string }[];
+  readonly asked: Asked[];
   nextId: number;
   /** Questions for progress, and answers. */
   questions: number;
@@ -78,18 +82,13 @@ export function createWatchHub({ hosts, clock, log, limits }: HubParts): WatchHu
   let running: Promise<void> | undefined;
   let silences = 0;
 
-  const ask = (on: Stream, member: Member): void => {
+  const ask = (on: Stream, member: Member, start = member.cursor.position + 1): void => {
     const id = String(on.nextId++);
     member.id = id;
     on.byId.set(id, member);
-    on.asked.push({ member, id });
+    on.asked.push({ member, id, start });
     on.calls.write({
-      create_request: {
-        ...member.range,
-        start_revision: member.cursor.startRevision,
-        watch_id: id,
-        fragment: true,
-      },
+      create_request: { ...member.range, start_revision: start, watch_id: id, fragment: true },
     });
   };
 
@@ -98,6 +97,7 @@ export function createWatchHub({ hosts, clock, log, limits }: HubParts): WatchHu
     stream?.byId.delete(member.id);
     stream?.calls.write({ cancel_request: { watch_id: member.id } });
     member.id = undefined;
+    member.isAhead = false;
     member.cursor.cut();
   };
 
@@ -117,11 +117,14 @@ export function createWatchHub({ hosts, clock, log, limits }: HubParts): WatchHu
       member.id = undefined;
       return end(member, refused(answer));
     }
-    member.cursor.created(Number(answer.header.revision), on.questions - on.answers);
+    const revision = Number(answer.header.revision);
+    member.isAhead = asked.start > revision;
+    member.cursor.created(revision, on.questions - on.answers);
   };
 
   /** Believed or not, it is a sign of life. */
   const mark = (member: Member, revision: number, ofAll: boolean): void => {
+    member.isAhead = false;
     member.cursor.mark(revision, ofAll);
     member.sink.deliver([], member.cursor.position);
   };
@@ -142,8 +145,12 @@ export function createWatchHub({ hosts, clock, log, limits }: HubParts): WatchHu
     if (answer.canceled) {
       on.byId.delete(answer.watch_id);
       member.id = undefined;
+      member.cursor.cut();
+      // Asked for with the last one that was delivered (`settle`), which is gone; what follows it is not.
+      if (Number(answer.compact_revision) === member.cursor.position + 1) return ask(on, member);
       return end(member, refused(answer));
     }
+    member.isAhead = false;
     if (answer.events.length === 0) return mark(member, revision, false);
     const batch = member.cursor.events(answer.events, answer.fragment);
     if (batch !== undefined) member.sink.deliver(batch.events, batch.revision);
@@ -157,6 +164,20 @@ export function createWatchHub({ hosts, clock, log, limits }: HubParts): WatchHu
       on.calls.on("end", () => over(new Error("etcd ended the stream")));
       for (const member of members) if (!member.paused) ask(on, member);
     });
+
+  /**
+   * While one of its watches waits for a revision that is yet to come, a stream gets no marks at all (etcd's
+   * `progressIfSync`), and on a quiet store that is for ever. So who has heard nothing is asked for again from the
+   * revision that it has, whose events it drops. Not at once: etcd serves such a watch up to 100 ms late.
+   */
+  const settle = (on: Stream): boolean => {
+    const ahead = [...on.byId.values()].filter((member) => member.isAhead);
+    for (const member of ahead) {
+      forget(member);
+      ask(on, member, member.cursor.position);
+    }
+    return ahead.length > 0;
+  };
 
   /** Asks for progress, again and again; resolves when the stream has been silent for too long. */
   const listen = async (on: Stream, signal: AbortSignal): Promise<Error> => {
@@ -177,6 +198,7 @@ export function createWatchHub({ hosts, clock, log, limits }: HubParts): WatchHu
         return new Error(`etcd has said nothing for ${Math.round(silentMs)} ms`);
       }
       if (unanswered > UNANSWERED_MAX) return new Error("etcd leaves questions for progress unanswered");
+      if (settle(on)) continue;
       on.questions++;
       on.calls.write({ progress_request: {} });
     }
@@ -208,6 +230,7 @@ export function createWatchHub({ hosts, clock, log, limits }: HubParts): WatchHu
       calls.cancel();
       for (const member of members) {
         member.id = undefined;
+        member.isAhead = false;
         member.cursor.cut();
       }
     }
@@ -244,6 +267,7 @@ export function createWatchHub({ hosts, clock, log, limits }: HubParts): WatchHu
         sink,
         paused: false,
         id: undefined,
+        isAhead: false,
       };
       if (closing.signal.aborted) {
         sink.end(closing.signal.reason as Error);
