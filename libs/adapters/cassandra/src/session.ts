@@ -14,7 +14,7 @@ import { IdempotentRetryPolicy } from "./retries.ts";
 
 const { consistencies } = types;
 
-export type Value = string | number | boolean | Buffer | null | readonly string[];
+export type Value = string | number | boolean | Buffer | types.Long | null | readonly string[];
 export type Row = types.Row;
 export type Statement = { readonly cql: string; readonly values: readonly Value[] };
 export type Strength = "local" | "everySite" | "serial";
@@ -39,12 +39,22 @@ export function textOf(row: Row | undefined, column: string): string | undefined
   return (row?.get(column) as string | null | undefined) ?? undefined;
 }
 
+/** The driver says so when its clock is this far behind its stamps, and not more often. */
+const STAMP_WARNING_MS = 1_000;
+
+export type Stamps = policies.timestampGeneration.TimestampGenerator;
+
+/** Each later than the one before, also when the clock steps back. */
+export const newStamps = (): Stamps =>
+  new policies.timestampGeneration.MonotonicTimestampGenerator(STAMP_WARNING_MS, STAMP_WARNING_MS);
+
 /** Without `keyspace`, for making it. */
 export function clientOf(
   options: CassandraOptions,
   site: string,
   contactPoints: readonly string[],
   keyspace?: string,
+  stamps: Stamps = newStamps(),
 ): Client {
   const { log, credentials } = options;
   const { local } = types.distance;
@@ -62,6 +72,7 @@ export function clientOf(
         RECONNECT.lastMs,
         false,
       ),
+      timestampGeneration: stamps,
       speculativeExecution: new policies.speculativeExecution.NoSpeculativeExecutionPolicy(),
     },
     socketOptions: { connectTimeout: CONNECT_TIMEOUT_MS, readTimeout: REQUEST_TIMEOUT_MS },
@@ -95,10 +106,12 @@ export const hostsOf = (contactPoints: readonly string[]): readonly string[] =>
 export class Session {
   readonly site: string;
   readonly #client: Client;
+  readonly #stamps: Stamps;
 
-  /** Owns the client. */
-  constructor(client: Client, site: string) {
+  /** Owns the client. `stamps`: the client's. */
+  constructor(client: Client, site: string, stamps: Stamps) {
     this.#client = client;
+    this.#stamps = stamps;
     this.site = site;
   }
 
@@ -176,6 +189,11 @@ export class Session {
       if (known === error) throw error;
       return "unknown";
     }
+  }
+
+  /** Now, as the driver stamps plain writes: after all that this client has written. */
+  timestamp(): Value {
+    return this.#stamps.next(this.#client);
   }
 
   close(): Promise<void> {

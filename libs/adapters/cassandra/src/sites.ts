@@ -6,7 +6,7 @@
 import { StoreUnavailableError } from "@greco/ports";
 import { migrate } from "./migrate.ts";
 import type { CassandraOptions } from "./options.ts";
-import { clientOf, hostsOf, Session } from "./session.ts";
+import { clientOf, hostsOf, newStamps, Session } from "./session.ts";
 import { readError } from "./errors.ts";
 
 export type Sites = AsyncDisposable & {
@@ -74,14 +74,15 @@ async function openSession(
   site: string,
   hosts: readonly string[],
 ): Promise<Session> {
-  const client = clientOf(options, site, hosts, options.keyspace);
+  const stamps = newStamps();
+  const client = clientOf(options, site, hosts, options.keyspace, stamps);
   try {
     await connected(client.connect());
   } catch (error) {
     await client.shutdown();
     throw error;
   }
-  return new Session(client, site);
+  return new Session(client, site, stamps);
 }
 
 async function connected(connecting: Promise<unknown>): Promise<void> {
