@@ -1,11 +1,11 @@
 import type { BindingRef } from "@greco/domain/epoch";
 import { candidateId, modelId, type EntityIdentity } from "@greco/domain/model";
 import { simulatedClock, type SimulatedClock } from "@greco/simulation";
-import { createLog } from "@greco/service-kit";
 import { beforeEach, expect, it } from "vitest";
 import { ColdBooter, type ColdBoot } from "./cold-boot.ts";
+import { directLog } from "./testing/world.ts";
 
-const log = createLog({ service: "test", level: "silent" });
+const log = directLog([]);
 const limits = { coldBootMs: 100, coldBootMaxMs: 400, coldBootDeadlineMs: 1_000 };
 const binding = (name: string): BindingRef => ({
   entity: `query/${name}@1` as EntityIdentity,
