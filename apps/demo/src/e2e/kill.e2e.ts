@@ -1,5 +1,5 @@
 import { openEmbeddedLaneStore } from "@greco/adapter-embedded";
-import { Phase } from "@greco/contracts/greco/commit/v1/commit";
+import { Phase, PhaseSchema, VoterStatus_VoteSchema } from "@greco/contracts/greco/commit/v1/commit";
 import { entityIdentity, entityKey, modelId } from "@greco/domain/model";
 import { systemClock } from "@greco/service-kit";
 import { join } from "node:path";
@@ -56,18 +56,52 @@ const STREAMING = [
 
 async function run(failpoint: string): Promise<void> {
   await using process = await DevProcess.prepare();
+  let doing = "";
   try {
-    await killAndRestart(process, failpoint);
+    await killAndRestart(process, failpoint, (what) => (doing = what));
   } catch (error) {
-    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${process.errors}`, {
-      cause: error,
-    });
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(`${doing}: ${message}\n${await standing(process)}\n${process.errors}`, { cause: error });
   }
 }
 
-async function killAndRestart(process: DevProcess, failpoint: string): Promise<void> {
+const LOOK_MS = 5_000;
+
+/** Where each proposal stands, and who has not settled it: for failures. */
+async function standing(process: DevProcess): Promise<string> {
+  if (!process.isRunning) return "greco dev does not run";
+  try {
+    const signal = AbortSignal.timeout(LOOK_MS);
+    const { proposals } = await process
+      .clients("admin")
+      .commit.listProposals({ parent: PARENT, pageSize: 100 }, { signal });
+    return proposals
+      .map(({ name, phase, voters, message }) => {
+        const said = voters.map(({ conductor, vote, ready, settled }) =>
+          [
+            conductor,
+            VoterStatus_VoteSchema.value[vote]?.localName,
+            ready ? "ready" : "",
+            settled ? "settled" : "",
+          ].join(" "),
+        );
+        return [name, PhaseSchema.value[phase]?.localName, message, ...said].join("; ");
+      })
+      .join("\n");
+  } catch (error) {
+    return `greco dev does not answer: ${String(error)}`;
+  }
+}
+
+async function killAndRestart(
+  process: DevProcess,
+  failpoint: string,
+  doing: (what: string) => void,
+): Promise<void> {
   const { signal } = process;
+  doing("the first start");
   await process.start();
+  doing("version 1");
   const begin = process.story("admin");
   await begin.begin("killed", 3, signal);
   const one = await begin.draft("one", [...streams, scaling("q", "a", "b", 1)], false, signal);
@@ -84,10 +118,12 @@ async function killAndRestart(process: DevProcess, failpoint: string): Promise<v
   await process.kill();
 
   // Now with the failpoint: publish, make version 2 so, and see the process die.
+  doing("the start with the failpoint");
   await process.start(failpoint).catch((error: unknown) => {
     // Some are reached while it starts; then the restart is all that there is to see.
-    if (process.isRunning) throw error;
+    if (!process.wasKilled) throw error;
   });
+  doing("version 2, until it dies");
   const publisher = new Publisher(systemClock, { stream: `${PARENT}/streams/a`, rate: RATE });
   const died = process.ended();
   const published = publisher
@@ -112,13 +148,18 @@ async function killAndRestart(process: DevProcess, failpoint: string): Promise<v
       `${failpoint} was not reached: version 2 is ${phase ?? String(reached)} ${message ?? ""}, ${publisher.progress.acknowledged} acknowledged`,
     );
   }
+  expect(process.wasKilled, "it died of something else").toBe(true);
+  doing("the calls that were under way");
   await Promise.all([published, made]);
   const before = publisher.progress.acknowledged;
 
+  doing("the start after the kill");
   await process.start();
+  doing("publishing the rest");
   const clients = process.clients("admin");
   while (publisher.progress.acknowledged < INPUTS.length)
     await publisher.publish(clients.ingress, INPUTS, signal);
+  doing("until every proposal is settled");
   // Whatever was decided stands; what was not is decided now, without help.
   const { proposals } = await until(async () => {
     const page = await clients.commit.listProposals({ parent: PARENT, pageSize: 100 }, { signal });
@@ -126,8 +167,10 @@ async function killAndRestart(process: DevProcess, failpoint: string): Promise<v
   }, signal);
   const { headVersion } = await clients.registry.getModel({ name: PARENT }, { signal });
   expect(proposals.filter((proposal) => proposal.committed).length).toBe(Number(headVersion));
+  doing("until all is read");
   await drained(clients, { parent: PARENT, stream: "a", query: "q" }, systemClock, signal);
 
+  doing("the check");
   const evaluations = await Promise.all(
     [1, 2].map((factor) => evaluationOf([...streams, scaling("q", "a", "b", factor)])),
   );
