@@ -35,7 +35,7 @@ await runService(
     },
   },
   async (parts, signal) => {
-    const { given, stack, clock, ids, log, readiness } = parts;
+    const { given, stack, clock, ids, log, readiness, metrics } = parts;
     const { cpStore: store, ...data } = await openEngines(ports, parts, signal);
     const token = tokenFromFile(given.tokenFile);
     const registry = stack.use(
@@ -48,7 +48,7 @@ await runService(
     const { listen, connect } = given;
     stack.use(
       await startCoordinator(
-        { store, registry, ...data, clock, ids, log, authority, readiness },
+        { store, registry, ...data, clock, ids, log, authority, readiness, metrics },
         { listen, connect },
         signal,
       ),

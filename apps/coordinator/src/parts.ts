@@ -4,6 +4,7 @@ import type { Clock, ControlLog, CpStore, Ids, LaneStore, Log, Wake } from "@gre
 import type { Client } from "@greco/sdk";
 import type { Failpoint } from "@greco/service-kit";
 import type { CoordinatorLimits } from "./limits.ts";
+import type { CoordinatorCounts } from "./metrics.ts";
 
 export type Parts = {
   readonly store: CpStore;
@@ -16,6 +17,7 @@ export type Parts = {
   readonly log: Log;
   readonly limits: CoordinatorLimits;
   readonly failpoint: Failpoint;
+  readonly counts: CoordinatorCounts;
   /** Aborts when the coordinator stops. */
   readonly running: AbortSignal;
   /** A broken invariant ends the process; it must not go on with a broken promise. */

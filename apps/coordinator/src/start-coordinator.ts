@@ -1,6 +1,7 @@
 /** One screen: what the coordinator is made of. */
 import type { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
-import type { Clock, ControlLog, CpStore, Ids, LaneStore, Log, Wake } from "@greco/ports";
+import { noMetrics } from "@greco/ports";
+import type { Clock, ControlLog, CpStore, Ids, LaneStore, Log, Metrics, Wake } from "@greco/ports";
 import type { Client } from "@greco/sdk";
 import {
   failpoint,
@@ -17,6 +18,7 @@ import { Driver } from "./driver/driver.ts";
 import { runLeadership } from "./driver/leadership.ts";
 import { takeAnswer } from "./handlers/answer.ts";
 import { ANSWER_BYTES_MAX, COORDINATOR_LIMITS, type CoordinatorLimits } from "./limits.ts";
+import { createCounts, observeDriver } from "./metrics.ts";
 import type { Parts } from "./parts.ts";
 import { Plans } from "./plan/plans.ts";
 import { Repairs } from "./repairs.ts";
@@ -36,6 +38,8 @@ export type CoordinatorDependencies = {
   readonly authority: Authority;
   /** Health follows it. */
   readonly readiness?: Readiness | undefined;
+  /** For operators; absent: nobody looks. */
+  readonly metrics?: Metrics | undefined;
 };
 
 export type CoordinatorOptions = {
@@ -69,9 +73,11 @@ export async function startCoordinator(
   starting.defer(() => stopping.abort(new Error("the coordinator stops")));
 
   const crash = options.crash ?? throwUncaught;
+  const metrics = dependencies.metrics ?? noMetrics;
   const parts: Parts = {
     ...{ store, registry, controlLog, laneStore, wake, clock, ids, log, limits, running, crash },
     failpoint: options.failpoint ?? failpoint,
+    counts: createCounts(metrics),
   };
   const replica = ids.next();
   const proposals = new ProposalStore(store, limits);
@@ -82,6 +88,7 @@ export async function startCoordinator(
   const repairs = new Repairs(clock, limits);
   const coordinator: Coordinator = { parts, proposals, driver, plans, repairs };
 
+  starting.defer(observeDriver(metrics, driver));
   const leading = runLeadership(parts, replica, (scope) => driver.drive(scope), running);
   starting.defer(() => leading);
   starting.defer(() => stopping.abort(new Error("the coordinator stops")));
@@ -92,7 +99,7 @@ export async function startCoordinator(
         listen: options.listen,
         ...(options.connect === undefined ? {} : { connect: options.connect }),
         limits: { messageBytesMax: ANSWER_BYTES_MAX, ...options.serverLimits },
-        ...{ authority, log, ids, crash, readiness: dependencies.readiness },
+        ...{ authority, log, ids, crash, readiness: dependencies.readiness, metrics: dependencies.metrics },
       },
       signal,
     ),

@@ -33,7 +33,7 @@ await runService(
     },
   },
   async (parts, signal) => {
-    const { given, stack, clock, ids, log, readiness } = parts;
+    const { given, stack, clock, ids, log, readiness, metrics } = parts;
     const stores = await openEngines(ports, parts, signal);
     // No role is looked up: who may publish and subscribe is said by the streams' bindings (I9).
     const authority = createAuthority({
@@ -43,7 +43,7 @@ await runService(
     const { listen, connect, name, operators, leaseMs } = given;
     stack.use(
       await startIngress(
-        { ...stores, clock, ids, log, authority, readiness },
+        { ...stores, clock, ids, log, authority, readiness, metrics },
         { listen, connect, name, operators, leaseMs },
         signal,
       ),

@@ -1,5 +1,5 @@
 /** What an ingress is made of, and what may be chosen. */
-import type { BindingStore, Clock, Ids, LaneStore, Log, Wake } from "@greco/ports";
+import type { BindingStore, Clock, Ids, LaneStore, Log, Metrics, Wake } from "@greco/ports";
 import type { Authority, ConnectListen, Listen, Readiness } from "@greco/service-kit";
 import type { IngressLimits } from "./limits.ts";
 
@@ -14,6 +14,8 @@ export type IngressDependencies = {
   readonly authority: Authority;
   /** Health follows it. */
   readonly readiness?: Readiness | undefined;
+  /** For operators; absent: nobody looks. */
+  readonly metrics?: Metrics | undefined;
 };
 
 export type IngressOptions = Partial<IngressLimits> & {

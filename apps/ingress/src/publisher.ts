@@ -11,11 +11,13 @@
 import type { LaneId } from "@greco/domain/lane";
 import type { OpenLane } from "@greco/lane-kit";
 import { bytesOf, LaneLostError } from "@greco/lane-kit";
+import type { Counter } from "@greco/ports";
 import { type Fault, fault, toFault } from "@greco/service-kit";
 import type { Draft } from "./draft.ts";
 import { check, drafted, keyOf, laneIndex } from "./draft.ts";
 import type { LaneGroup, LaneGroups } from "./lane-groups.ts";
 import { isOpen, StreamGoneError } from "./lane-groups.ts";
+import { countOutcomes, messageCounter } from "./metrics.ts";
 import type { ModelHost } from "./model-host.ts";
 import type { IngressContext } from "./options.ts";
 import type { Place, Producer } from "./producer.ts";
@@ -32,12 +34,14 @@ type Attempt = { readonly placed: true } | { readonly placed: false; readonly fi
 export class Publisher {
   readonly #context: IngressContext;
   readonly #hosts: Hosts;
+  readonly #messages: Counter | undefined;
   #inflightBytes = 0;
   #turn = 0;
 
   constructor(context: IngressContext, hosts: Hosts) {
     this.#context = context;
     this.#hosts = hosts;
+    this.#messages = context.metrics && messageCounter(context.metrics);
   }
 
   /**
@@ -50,13 +54,20 @@ export class Publisher {
     signal: AbortSignal,
   ): Promise<readonly Promise<Outcome>[]> {
     const bytes = sizeOf(order);
-    if (!this.#hasRoom(bytes)) return order.messages.map(() => Promise.resolve(this.#full()));
+    if (!this.#hasRoom(bytes)) {
+      const full = order.messages.map(() => this.#full());
+      if (this.#messages !== undefined) countOutcomes(this.#messages, full);
+      return full.map((fault) => Promise.resolve(fault));
+    }
     this.#inflightBytes += bytes;
     let outcomes: readonly Promise<Outcome>[] = [];
     try {
       outcomes = await this.#admitted(order, subject, signal);
     } finally {
-      void Promise.all(outcomes).then(() => (this.#inflightBytes -= bytes));
+      void Promise.all(outcomes).then((known) => {
+        this.#inflightBytes -= bytes;
+        if (this.#messages !== undefined) countOutcomes(this.#messages, known);
+      });
     }
     return outcomes;
   }

@@ -1,6 +1,8 @@
 /** Wires an ingress: models with their hosts, the service, the two ports. */
+import { noMetrics } from "@greco/ports";
 import { failpoint as environmentFailpoint, serve } from "@greco/service-kit";
 import { INGRESS_LIMITS } from "./limits.ts";
+import { observeHosts } from "./metrics.ts";
 import { Models } from "./models.ts";
 import type { IngressContext, IngressDependencies, IngressOptions } from "./options.ts";
 import { ingressService } from "./service.ts";
@@ -37,6 +39,7 @@ export async function startIngress(
   await using starting = new AsyncDisposableStack();
   const models = starting.use(new Models(context));
   await models.start(signal);
+  starting.defer(observeHosts(dependencies.metrics ?? noMetrics, () => models.hosts()));
   const server = starting.use(
     await serve(
       {
@@ -47,6 +50,7 @@ export async function startIngress(
         log: dependencies.log,
         ids: dependencies.ids,
         readiness: dependencies.readiness,
+        metrics: dependencies.metrics,
       },
       signal,
     ),

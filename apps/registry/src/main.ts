@@ -28,7 +28,7 @@ await runService(
     },
   },
   async (parts, signal) => {
-    const { given, stack, clock, ids, log, readiness } = parts;
+    const { given, stack, clock, ids, log, readiness, metrics } = parts;
     const { cpStore: store } = await openEngines(ports, parts, signal);
     const authority = createAuthority({
       tokens: tokenVerifier(await keysFromFile(given.keys, clock, log), clock),
@@ -36,7 +36,11 @@ await runService(
     });
     const { listen, connect } = given;
     stack.use(
-      await startRegistry({ store, clock, ids, log, authority, readiness }, { listen, connect }, signal),
+      await startRegistry(
+        { store, clock, ids, log, authority, readiness, metrics },
+        { listen, connect },
+        signal,
+      ),
     );
   },
 );

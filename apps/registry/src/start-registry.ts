@@ -1,6 +1,6 @@
 /** One screen: what the registry is made of. */
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
-import type { Clock, CpStore, Ids, Log } from "@greco/ports";
+import type { Clock, CpStore, Ids, Log, Metrics } from "@greco/ports";
 import {
   implement,
   serve,
@@ -39,6 +39,8 @@ export type RegistryDependencies = {
   readonly authority: Authority;
   /** Health follows it. */
   readonly readiness?: Readiness | undefined;
+  /** For operators; absent: nobody looks. */
+  readonly metrics?: Metrics | undefined;
 };
 
 export type RegistryOptions = {
@@ -61,7 +63,7 @@ export async function startRegistry(
   options: RegistryOptions,
   signal: AbortSignal,
 ): Promise<RunningRegistry> {
-  const { store, clock, ids, log, authority, readiness } = dependencies;
+  const { store, clock, ids, log, authority, readiness, metrics } = dependencies;
   const limits = { ...REGISTRY_LIMITS, ...options.limits };
   await using starting = new AsyncDisposableStack();
   const running = new AbortController();
@@ -101,7 +103,7 @@ export async function startRegistry(
         listen: options.listen,
         ...(options.connect === undefined ? {} : { connect: options.connect }),
         ...(options.serverLimits === undefined ? {} : { limits: options.serverLimits }),
-        ...{ authority, log, ids, readiness },
+        ...{ authority, log, ids, readiness, metrics },
       },
       signal,
     ),

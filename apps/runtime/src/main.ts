@@ -40,14 +40,14 @@ await runService(
     },
   },
   async (parts, signal) => {
-    const { given, stack, clock, ids, log, readiness } = parts;
+    const { given, stack, clock, ids, log, readiness, metrics } = parts;
     const stores = await openEngines(ports, parts, signal);
     const functionHost = stack.use(createWorkerFunctionHost({ threads: given.threads, clock, log }));
     const { name, listen, leaseMs, models } = given;
     const coldBoot = openColdBoot(given, stack);
     stack.use(
       await startRuntime(
-        { ...stores, clock, ids, log, functionHost, readiness, ...(coldBoot && { coldBoot }) },
+        { ...stores, clock, ids, log, functionHost, readiness, metrics, ...(coldBoot && { coldBoot }) },
         { name, listen, leaseMs, ...(models.length === 0 ? {} : { models }) },
         signal,
       ),

@@ -1,5 +1,5 @@
 /** What a runtime is made of, and what may be chosen. */
-import type { BindingStore, Clock, FunctionHost, Ids, LaneStore, Log, Wake } from "@greco/ports";
+import type { BindingStore, Clock, FunctionHost, Ids, LaneStore, Log, Metrics, Wake } from "@greco/ports";
 import type { ColdBoot, Failpoint, RuntimeLimits } from "@greco/runtime-kit";
 import type { Listen, Readiness } from "@greco/service-kit";
 
@@ -16,6 +16,8 @@ export type RuntimeDependencies = {
   readonly coldBoot?: ColdBoot;
   /** Health follows it. */
   readonly readiness?: Readiness | undefined;
+  /** For operators; absent: nobody looks. */
+  readonly metrics?: Metrics | undefined;
 };
 
 export type RuntimeOptions = {

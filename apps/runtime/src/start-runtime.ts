@@ -1,8 +1,10 @@
 /** Wires a runtime: models with their runners, and a port on which it says that it is well. */
+import { noMetrics } from "@greco/ports";
 import type { RunnerStatus } from "@greco/runtime-kit";
 import type { Authority } from "@greco/service-kit";
 import { failpoint as environmentFailpoint, fault, serve } from "@greco/service-kit";
 import { RUNTIME_APP_LIMITS } from "./limits.ts";
+import { observeRuntime } from "./metrics.ts";
 import { Models } from "./models.ts";
 import type { RuntimeContext, RuntimeDependencies, RuntimeOptions } from "./options.ts";
 
@@ -30,12 +32,18 @@ export async function startRuntime(
   options: RuntimeOptions,
   signal: AbortSignal,
 ): Promise<RunningRuntime> {
-  const { log, ids, readiness } = dependencies;
+  const { log, ids, readiness, metrics, laneStore } = dependencies;
   await using starting = new AsyncDisposableStack();
   const models = starting.use(new Models(contextOf(dependencies, options)));
   await models.start(signal);
+  const looking = new AbortController();
+  starting.defer(() => looking.abort(new Error("the runtime stops")));
+  starting.defer(observeRuntime(metrics ?? noMetrics, () => models.status(), laneStore, looking.signal));
   const server = starting.use(
-    await serve({ services: [], listen: options.listen, authority: nobody, log, ids, readiness }, signal),
+    await serve(
+      { services: [], listen: options.listen, authority: nobody, log, ids, readiness, metrics },
+      signal,
+    ),
   );
   const running = starting.move();
   const { address, port } = server;

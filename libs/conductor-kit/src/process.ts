@@ -18,6 +18,7 @@ import {
 } from "@greco/service-kit";
 import type { ConductorDependencies } from "./context.ts";
 import type { ConductorOptions, RunningConductor } from "./host.ts";
+import { observeConductor } from "./metrics.ts";
 
 export type ConductorStores = {
   readonly controlLog: ControlLog;
@@ -63,14 +64,14 @@ export async function runConductor<const S extends ConfigSchema & ConductorSetti
 ): Promise<void> {
   const { name, about, settings } = conductor;
   await runService({ name, about, settings, services: [] }, async (parts, signal) => {
-    const { stack, clock, ids, log, readiness } = parts;
+    const { stack, clock, ids, log, readiness, metrics } = parts;
     const given: Config<ConductorSettings> = parts.given;
     const stores = await conductor.openStores(parts, signal);
     const options = { token: tokenFromFile(given.tokenFile), deadlineMs: CALL_DEADLINE_MS };
     const coordinator = stack.use(createClient(ConductorService, { address: given.coordinator, ...options }));
     const registry = stack.use(createClient(RegistryService, { address: given.registry, ...options }));
     const { leaseMs, writesSnapshots } = given;
-    stack.use(
+    const running = stack.use(
       await conductor.start(
         { ...stores, coordinator, registry, clock, ids, log },
         {
@@ -80,8 +81,12 @@ export async function runConductor<const S extends ConfigSchema & ConductorSetti
         signal,
       ),
     );
+    if (metrics !== undefined) stack.defer(observeConductor(metrics, running));
     const server = stack.use(
-      await serve({ services: [], listen: given.listen, authority: nobody, log, ids, readiness }, signal),
+      await serve(
+        { services: [], listen: given.listen, authority: nobody, log, ids, readiness, metrics },
+        signal,
+      ),
     );
     log.info("conductor.started", { health: server.address });
   });

@@ -16,6 +16,7 @@ async function open<const P extends PortName>(ports: readonly P[], flags: readon
     clock: systemClock,
     log: createLog({ service: "test", level: "silent" }),
     readiness: new Readiness(),
+    metrics: undefined,
     stack,
     waitFor: <T>(_: string, opening: (signal: AbortSignal) => Promise<T>) => opening(never),
   };

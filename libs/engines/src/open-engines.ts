@@ -1,11 +1,15 @@
 /** From the configuration to the ports that an app needs, opened. */
 import type { ServiceParts } from "@greco/service-kit";
+import { countedLaneStore } from "./counted.ts";
 import { embedded } from "./embedded.ts";
 import type { PortName, Ports } from "./ports.ts";
 import { checkEngines, type EngineConfig } from "./settings.ts";
 
 /** What of a service's parts the engines are opened with. */
-export type EngineParts = Pick<ServiceParts<never>, "clock" | "log" | "stack" | "readiness" | "waitFor"> & {
+export type EngineParts = Pick<
+  ServiceParts<never>,
+  "clock" | "log" | "metrics" | "stack" | "readiness" | "waitFor"
+> & {
   readonly given: EngineConfig;
 };
 
@@ -25,5 +29,9 @@ export async function openEngines<const P extends PortName>(
     const { openReal } = await import("./real.ts");
     Object.assign(opened, await openReal(ports, parts, signal));
   }
+  const { metrics } = parts;
+  const { laneStore } = opened as Partial<Ports>;
+  if (laneStore !== undefined && metrics !== undefined)
+    opened.laneStore = countedLaneStore(laneStore, metrics);
   return opened as Pick<Ports, P>;
 }

@@ -51,6 +51,11 @@ export class Driver {
     return this.#scope !== undefined && !this.#scope.aborted;
   }
 
+  /** Of all open proposals; none unless this replica drives. */
+  runners(): readonly Runner[] {
+    return [...this.#models.values()].flatMap((model) => [...model.runners]);
+  }
+
   runner(model: string, proposal: string): Runner | undefined {
     return this.#models.get(model)?.runner(proposal);
   }

@@ -100,7 +100,10 @@ export class Runner {
   answer(said: AnswerEnvelope, registered: number | undefined): Verdict {
     const verdict = judgeAnswer(this.state, registered, said);
     const { conductor, command, answer } = said;
-    if (verdict.verdict === "new") this.push({ type: "answer", conductor, command, answer });
+    if (verdict.verdict === "new") {
+      this.#context.parts.counts.answers.add(1, { kind: answer.kind });
+      this.push({ type: "answer", conductor, command, answer });
+    }
     return verdict;
   }
 
@@ -267,9 +270,10 @@ export class Runner {
   }
 
   async #entered(state: Proposal, from: Phase): Promise<void> {
-    const { log, failpoint, clock, limits } = this.#context.parts;
+    const { log, failpoint, clock, limits, counts } = this.#context.parts;
     const abort = state.phase === "aborting" ? state.abort : undefined;
     log.info(`commit.${state.phase}`, { model: this.model, proposal: this.id, from, ...abort });
+    counts.phases.add(1, { phase: state.phase });
     this.#reminders = 0;
     this.#remindAtMs = clock.monotonicMs() + limits.remindMinMs;
     this.#tickedAtMs = clock.monotonicMs();
