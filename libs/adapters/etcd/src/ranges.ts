@@ -6,7 +6,7 @@ import {
   type RangeResult,
   type ReadOptions,
 } from "@greco/ports";
-import type { IRangeResponse } from "etcd3";
+import type { IRangeRequest, IRangeResponse } from "etcd3";
 import type { Calls } from "./calls.ts";
 import type { Wire } from "./wire.ts";
 
@@ -23,6 +23,19 @@ function nextLimit(page: IRangeResponse): number {
   return Math.min(PAGE.max, Math.max(PAGE.min, Math.floor(PAGE_BYTES / each)));
 }
 
+/** A replica that answers from its own state needs no leader; one that has not come to the revision yet does not do. */
+async function readPage(calls: Calls, request: IRangeRequest, signal: AbortSignal): Promise<IRangeResponse> {
+  const { serializable = false, ...linearizable } = request;
+  if (serializable)
+    try {
+      const noLeader = { interceptors: [] };
+      return await calls.read((client, each) => client.kv.range(request, { ...each, ...noLeader }), signal);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+  return calls.read((client, each) => client.kv.range(linearizable, each), signal);
+}
+
 async function readPages(calls: Calls, wire: Wire, { range, options, signal }: Asked): Promise<RangeResult> {
   const wanted = options.limit ?? Number.POSITIVE_INFINITY;
   const entries: KeyValue[] = [];
@@ -31,10 +44,9 @@ async function readPages(calls: Calls, wire: Wire, { range, options, signal }: A
   let next = range;
   for (;;) {
     const revision = options.revision ?? answered;
-    const page = await calls.read((client, each) => {
-      const asked = { ...options, limit: Math.min(limit, wanted - entries.length) };
-      return client.kv.range(wire.read(next, revision === undefined ? asked : { ...asked, revision }), each);
-    }, signal);
+    const at = revision === undefined ? options : { ...options, revision };
+    const asked = { ...at, limit: Math.min(limit, wanted - entries.length) };
+    const page = await readPage(calls, wire.read(next, asked), signal);
     answered ??= Number(page.header.revision);
     for (const kv of page.kvs) entries.push(wire.entry(kv));
     const last = entries.at(-1);
