@@ -150,6 +150,8 @@ describe("subscribing", () => {
       info("z-first", "g1", 0, 2),
       info("b-second", "g1", 1, 2),
       info("a-third", "g2", 0, 1, "z-first"),
+      // Taken over: it goes on where the first ended, beside the second.
+      info("z-first-again", "g1", 0, 2, "z-first"),
     ];
     for (const lane of lanes) {
       await world.laneStore.registerLane(lane, never);
@@ -160,9 +162,10 @@ describe("subscribing", () => {
     const { client } = await world.ingress({ leaseMs: 60_000 });
     const stop = new AbortController();
     const all = subscribe(client, {}, stop.signal);
-    await eventually(async () => (all.seen.length === 3 ? true : undefined));
+    await eventually(async () => (all.seen.length === 4 ? true : undefined));
     await world.laneStore.endLane(MODEL, laneId("b-second"), seq(1), never);
-    await eventually(async () => (all.seen.length === 5 ? true : undefined));
+    await world.laneStore.endLane(MODEL, laneId("z-first-again"), seq(1), never);
+    await eventually(async () => (all.seen.length === 7 ? true : undefined));
     expect(all.seen.at(-1)).toMatchObject({ lane: "a-third" });
     expect(all.seen.slice(0, -1).map(({ lane }) => lane)).not.toContain("a-third");
     stop.abort();

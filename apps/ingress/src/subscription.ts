@@ -142,12 +142,15 @@ export class Subscription {
     }
   }
 
-  /** The lane that it names as its predecessor, and those that were opened together with that one. */
-  #before({ predecessor }: LaneInfo): readonly LaneId[] {
+  /**
+   * The lane that it names as its predecessor, and those that were opened together with that one. Of its own group (a
+   * query's lane that was taken over) it goes on behind the named one alone: the others go on beside it.
+   */
+  #before({ predecessor, group: own }: LaneInfo): readonly LaneId[] {
     const named = predecessor && this.#known.get(predecessor);
     if (named === undefined) return [];
     const { group } = named;
-    if (group === undefined) return [named.id];
+    if (group === undefined || group.id === own?.id) return [named.id];
     const together = [...this.#known.values()].filter((each) => each.group?.id === group.id);
     return together.map(({ id }) => id);
   }

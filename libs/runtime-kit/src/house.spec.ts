@@ -77,6 +77,27 @@ it("reads a lane after the whole group of the one that it names, gone or not", (
   expect(former.house.isReady(Q, former.lane("next"))).toBe(false);
 });
 
+it("R5: reads a lane that was taken over after the one that it continues, and beside the others of their group", () => {
+  const lanes = {
+    a: { end: 5, info: grouped(0) },
+    b: { end: 5, info: grouped(1) },
+    again: { end: 7, info: grouped(0, behind("a")) },
+    next: { info: behind("a", { group: { id: "h", index: 0, size: 1 } }) },
+  };
+  const early = house(lanes);
+  expect(early.house.isReady(Q, early.lane("again"))).toBe(false);
+  const a = house(lanes, [done("a")]);
+  expect(a.house.isReady(Q, a.lane("again"))).toBe(true);
+  const first = house(lanes, [done("a"), done("b")]);
+  expect(first.house.isReady(Q, first.lane("next"))).toBe(false);
+  const all = house(lanes, [done("a"), done("b"), done("again")]);
+  expect(all.house.isReady(Q, all.lane("next"))).toBe(true);
+  const { a: _, ...left } = lanes;
+  const gone = house(left, [done("again")], [reads()], new Map([[laneId("a"), "g"]]));
+  expect(gone.house.isReady(Q, gone.lane("again"))).toBe(true);
+  expect(gone.house.isFinished(gone.lane("again"))).toBe(true);
+});
+
 it("looks through a lane that the query does not read", () => {
   const lanes = {
     first: { end: 5, span: [1, 2] as [number, number] },

@@ -3,7 +3,7 @@
  * which units have work to do, which wait for others, which lanes are finished.
  */
 import type { ReadRange } from "@greco/domain/epoch";
-import type { LaneId } from "@greco/domain/lane";
+import type { LaneId, LaneInfo } from "@greco/domain/lane";
 import type { EntityIdentity } from "@greco/domain/model";
 import type { Claim, LaneRecord } from "@greco/ports";
 import type { LaneSpan } from "./lane-spans.ts";
@@ -63,7 +63,7 @@ export class House {
    * more is finished, and so is everything before it.
    */
   isReady(query: EntityIdentity, { info }: LaneRecord): boolean {
-    return this.#before(info.predecessor).every(
+    return this.#before(info).every(
       (lane) =>
         (this.isDone(query, lane.info.id) || !this.readersOf(lane).includes(query)) &&
         this.isReady(query, lane),
@@ -77,7 +77,7 @@ export class House {
    */
   isFinished(lane: LaneRecord): boolean {
     const { info } = lane;
-    if (this.#before(info.predecessor).length > 0) return false;
+    if (this.#before(info).length > 0) return false;
     const inputLives = info.derived !== undefined && this.#lanes.has(info.derived.inputLane);
     if (inputLives && !this.#continued.has(info.id)) return false;
     return this.#isRead(lane);
@@ -88,13 +88,16 @@ export class House {
     return state.end !== undefined && this.readersOf(lane).every((query) => this.isDone(query, info.id));
   }
 
-  /** The live ones among the lanes that a lane continues: the named one, and those opened together with it (R5). */
-  #before(predecessor: LaneId | undefined): readonly LaneRecord[] {
+  /**
+   * The live ones among the lanes that a lane continues: the named one, and those opened together with it (R5). One of
+   * its own group (a query's lane that was taken over) is continued alone: the others go on beside it.
+   */
+  #before({ predecessor, group: own }: LaneInfo): readonly LaneRecord[] {
     if (predecessor === undefined) return [];
     const named = this.#lanes.get(predecessor);
-    if (named !== undefined) return this.#together(named);
+    if (named !== undefined) return named.info.group?.id === own?.id ? [named] : this.#together(named);
     const group = this.#formerGroups.get(predecessor);
-    return group === undefined ? [] : (this.#groups.get(group) ?? []);
+    return group === undefined || group === own?.id ? [] : (this.#groups.get(group) ?? []);
   }
 
   #together(lane: LaneRecord): readonly LaneRecord[] {

@@ -28,12 +28,15 @@ export class ListedLanes {
     return this.#derived.get(`${query} ${inputLane}`) ?? [];
   }
 
-  /** The lanes that a lane continues, the one that it names first: with it, those that were opened together with it (R5). */
-  before({ info: { predecessor } }: LaneRecord): readonly LaneRecord[] {
+  /**
+   * The lanes that a lane continues, the one that it names first: with it, those that were opened together with it (R5).
+   * One of its own group is continued alone.
+   */
+  before({ info: { predecessor, group: own } }: LaneRecord): readonly LaneRecord[] {
     const named = predecessor === undefined ? undefined : this.#lanes.get(predecessor);
     if (named === undefined) return [];
     const { group } = named.info;
-    const together = group === undefined ? [] : (this.#groups.get(group.id) ?? []);
+    const together = group === undefined || group.id === own?.id ? [] : (this.#groups.get(group.id) ?? []);
     return [named, ...together.filter((lane) => lane !== named)];
   }
 }
