@@ -3,7 +3,7 @@
  *
  * E1. Nobody waits for NATS: its hints and announcements are made good by polls of the truth (I9).
  */
-import { watchDependency } from "@greco/service-kit";
+import { ConfigError, watchDependency } from "@greco/service-kit";
 import type { EngineParts } from "./open-engines.ts";
 import type { PortName, Ports } from "./ports.ts";
 import { readSecret } from "./secret.ts";
@@ -19,6 +19,7 @@ export async function openReal(
   return {
     ...(wanted.has("cpStore") ? { cpStore: await openEtcd(parts) } : {}),
     ...(await openNats(wanted, parts, signal)),
+    ...(await openCassandra(wanted, parts)),
   };
 }
 
@@ -57,4 +58,49 @@ async function openNats(
   }
   if (wanted.has("wake")) opened.wake = stack.use(await openNatsWake(options, signal));
   return opened;
+}
+
+/** Of one data centre; more are named with their replicas by whoever makes the keyspace. */
+const REPLICAS_MAX = 3;
+
+async function openCassandra(wanted: ReadonlySet<PortName>, parts: EngineParts): Promise<Opened> {
+  if (!wanted.has("laneStore") && !wanted.has("bindingStore")) return {};
+  const { given, clock, log, stack } = parts;
+  const { openCassandraBindingStore, openCassandraLaneStore } = await import("@greco/adapter-cassandra");
+  const secret = given.cassandraCredentialsFile && (await readSecret(given.cassandraCredentialsFile));
+  const contactPoints = given.cassandra ?? [];
+  const localDataCenter = given.cassandraDataCenter;
+  const options = {
+    ...{ contactPoints, localDataCenter, keyspace: given.keyspace, clock, log },
+    replication: replicationOf(given.replication, localDataCenter, contactPoints.length),
+    ...(secret ? { credentials: { username: secret.user, password: secret.password } } : {}),
+  };
+  const opened: Opened = {};
+  const open = async <T extends AsyncDisposable>(opening: (each: AbortSignal) => Promise<T>): Promise<T> =>
+    stack.use(await parts.waitFor("cassandra", opening));
+  if (wanted.has("laneStore")) {
+    const store = await open((each) => openCassandraLaneStore(options, each));
+    stack.use(watchDependency("cassandra", (each) => store.listModels(each), { needed: true }, parts));
+    opened.laneStore = store;
+  }
+  if (wanted.has("bindingStore"))
+    opened.bindingStore = await open((each) => openCassandraBindingStore(options, each));
+  return opened;
+}
+
+/** `dc1:3,dc2:3`; nothing given: as many of this site's nodes as there are, at most three. */
+function replicationOf(
+  given: readonly string[],
+  localDataCenter: string,
+  nodes: number,
+): Readonly<Record<string, number>> {
+  if (given.length === 0) return { [localDataCenter]: Math.min(REPLICAS_MAX, nodes) };
+  return Object.fromEntries(
+    given.map((each) => {
+      const [name = "", count = ""] = each.split(":");
+      if (name === "" || !/^[1-9]$/.test(count))
+        throw new ConfigError([`--replication: ${each} must be a data centre and its replicas, as dc1:3`]);
+      return [name, Number(count)];
+    }),
+  );
 }

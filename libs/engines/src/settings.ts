@@ -24,7 +24,11 @@ const settings = {
   cassandraCredentialsFile: config.optional(
     config.secretFile("Cassandra's user and password: user:password"),
   ),
-  keyspace: config.text("Cassandra's keyspace", { default: "greco" }),
+  keyspace: config.text("Cassandra's keyspace, made where it is missing", { default: "greco" }),
+  replication: config.list(
+    "replicas by data centre, as dc1:3,dc2:3, for making the keyspace; none: this site's nodes, at most 3",
+    { default: [] },
+  ),
 } as const;
 
 export type EngineSettings = typeof settings;
@@ -43,6 +47,7 @@ const engineOfSetting: Readonly<Partial<Record<keyof EngineSettings, EngineName>
   cassandraDataCenter: "cassandra",
   cassandraCredentialsFile: "cassandra",
   keyspace: "cassandra",
+  replication: "cassandra",
 };
 
 /** The settings of an app that uses these ports. */
