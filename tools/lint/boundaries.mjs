@@ -30,7 +30,7 @@ const mayImport = {
     "type:wiring",
   ],
   // Opens adapters from a configuration, for the apps' main.ts (see purity.mjs).
-  "type:wiring": ["type:adapter", "type:port", "type:kit", "type:domain", "type:lib"],
+  "type:wiring": ["type:adapter", "type:port", "type:kit", "type:domain", "type:lib", "type:contracts"],
   "type:cli": ["type:sdk", "type:contracts", "type:domain", "type:lib"],
   "type:testing": ["type:testing", "type:port", "type:domain", "type:lib"],
   "type:composition": ["*"],
