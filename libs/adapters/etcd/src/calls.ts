@@ -53,6 +53,7 @@ export function createCalls({ hosts, clock, log, limits, compactRevision }: Call
   ): Promise<T> => {
     const giveUpAt = clock.monotonicMs() + limits.giveUpMs;
     for (;;) {
+      await orAbort(hosts.settled(), signal);
       const host = hosts.current();
       try {
         return await orAbort(attempt(host.client, callOptions(deadlineMs)), signal);

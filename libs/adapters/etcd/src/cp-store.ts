@@ -90,7 +90,8 @@ export async function openEtcdCpStore(options: EtcdOptions, signal: AbortSignal)
     return start;
   };
 
-  const { version } = await hosts.look();
+  await hosts.look();
+  const version = await hosts.version();
   if (version !== undefined && compareVersions(version, OLDEST) < 0)
     throw new Error(`etcd ${version} loses events of watches: run ${ADVISED} or newer`);
   if (version !== undefined && compareVersions(version, ADVISED) < 0)

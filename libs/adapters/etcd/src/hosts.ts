@@ -64,8 +64,15 @@ export type EtcdHosts = {
   current(): EtcdHost;
   /** Another one is asked from now on, and the leader as soon as it is known. */
   failed(host: EtcdHost): void;
-  /** Asks all nodes who leads, and the leader from now on. Of those that answered, the lowest version. */
-  look(): Promise<{ readonly version: string | undefined; readonly found: boolean }>;
+  /**
+   * Resolves when, after a failure, a leader is known again, or enough time was given to it: what is sent before hangs,
+   * because nodes pass writes on to a leader that is dead until they elect another.
+   */
+  settled(): Promise<void>;
+  /** Asks all nodes who leads; the leader from now on, if one answers. */
+  look(): Promise<void>;
+  /** The lowest version of those that answer. */
+  version(): Promise<string | undefined>;
   close(): void;
 };
 
@@ -99,26 +106,22 @@ export function createHosts(
   };
   current();
 
-  const look = async (): Promise<{ readonly version: string | undefined; readonly found: boolean }> => {
-    const asked = await Promise.allSettled(
-      hosts.map(({ client }) => client.maintenance.status(callOptions(limits.readAttemptMs))),
-    );
-    const versions: string[] = [];
-    let found = false;
-    for (const [index, answer] of asked.entries()) {
-      if (answer.status === "rejected") continue;
-      versions.push(answer.value.version);
-      if (answer.value.leader !== answer.value.header.member_id) continue;
-      at = index;
-      found = true;
-    }
-    return { version: versions.toSorted(compareVersions)[0], found };
-  };
+  const ask = ({ client }: EtcdHost) => client.maintenance.status(callOptions(limits.readAttemptMs));
 
-  /** Until somebody leads, or calls have given up. */
+  /** Resolves as soon as one says that it leads, without waiting for one that hangs. */
+  const look = (): Promise<boolean> =>
+    Promise.any(
+      hosts.map(async (host, index) => {
+        const { leader, header } = await ask(host);
+        if (leader !== header.member_id) throw new Error(`${host.address} does not lead`);
+        at = index;
+        return true;
+      }),
+    ).catch(() => false);
+
   const lookUntilFound = async (): Promise<void> => {
-    const until = clock.monotonicMs() + limits.giveUpMs;
-    while (clock.monotonicMs() < until && !(await look()).found)
+    const until = clock.monotonicMs() + limits.leaderMs;
+    while (clock.monotonicMs() < until && !(await look()))
       await clock.sleep(limits.retryPauseMs, closing.signal);
   };
 
@@ -128,12 +131,19 @@ export function createHosts(
     failed(host) {
       if (host !== current() || hosts.length === 1) return;
       at++;
-      // Nobody waits for it: the next call goes to the next node.
       looking ??= lookUntilFound()
         .catch(() => undefined)
         .finally(() => (looking = undefined));
     },
-    look,
+    settled: () => looking ?? Promise.resolve(),
+    async look() {
+      await look();
+    },
+    async version() {
+      const answers = await Promise.allSettled(hosts.map(ask));
+      const versions = answers.flatMap((each) => (each.status === "fulfilled" ? [each.value.version] : []));
+      return versions.toSorted(compareVersions)[0];
+    },
     close() {
       closing.abort(new Error("the store is closed"));
       for (const { client } of hosts) client.close();

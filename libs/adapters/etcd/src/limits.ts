@@ -12,6 +12,8 @@ export type EtcdLimits = {
   readonly writeMsAByte: number;
   /** How long calls are tried again, all nodes in turn, before the store is unavailable. Above two elections. */
   readonly giveUpMs: number;
+  /** After a failure: how long calls wait for a leader to be known, before they ask any node. Above an election. */
+  readonly leaderMs: number;
   /** Between two attempts when the last node tried has failed too. */
   readonly retryPauseMs: number;
   /** Between two questions how far a watch has come: marks come at least every few seconds (cp-store.ts). */
@@ -28,6 +30,7 @@ export const ETCD_LIMITS: EtcdLimits = {
   writeMs: 1_000,
   writeMsAByte: 1 / 1_500,
   giveUpMs: 5_000,
+  leaderMs: 2_000,
   retryPauseMs: 25,
   progressMs: 1_000,
   silenceMs: 5_000,

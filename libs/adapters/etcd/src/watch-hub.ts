@@ -247,6 +247,7 @@ export function createWatchHub({ hosts, clock, log, limits }: HubParts): WatchHu
       log.warn("etcd.watch.cut", { address: host.address, watches: members.size, error: error.message });
       hosts.failed(host);
       await clock.sleep(limits.retryPauseMs, closing.signal);
+      await hosts.settled();
     }
   };
 
