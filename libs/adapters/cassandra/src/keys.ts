@@ -9,6 +9,9 @@ export const modelKey =
   (model) =>
     space === "" ? model : `${space}/${model}`;
 
+/** A partition's key may not be empty. */
+export const spaceKey = (space: string): string => `/${space}`;
+
 /** One of `parts` partitions, the same for ever. */
 export function partOf(key: string, parts: number): number {
   return createHash("sha256").update(key).digest().readUInt32BE(0) % parts;

@@ -6,7 +6,7 @@ import type { LaneId, LaneInfo, LaneState, Seq, WriterId } from "@greco/domain/l
 import type { ModelId } from "@greco/domain/model";
 import { LaneConflictError, type LaneFilter, type LaneRecord, LaneUnknownError } from "@greco/ports";
 import type { LaneCore } from "./core.ts";
-import { partOf, stable } from "./keys.ts";
+import { partOf, spaceKey, stable } from "./keys.ts";
 import { CASSANDRA_LIMITS, LANE_PARTS, LANES_A_READ, LANES_REMEMBERED } from "./limits.ts";
 import { Recent } from "./recent.ts";
 import { mapSome, numberOf, type Row, type Session, statement, type Strength, textOf } from "./session.ts";
@@ -159,14 +159,14 @@ export class Lanes {
   async noteModel(model: ModelId): Promise<void> {
     if (this.#models.has(model)) return;
     await this.#own.write(
-      statement("INSERT INTO model (space, model) VALUES (?, ?)", this.#core.space, model),
+      statement("INSERT INTO model (space, model) VALUES (?, ?)", spaceKey(this.#core.space), model),
     );
     this.#models.add(model);
   }
 
   async models(): Promise<ModelId[]> {
     const rows = await this.#own.rows(
-      statement("SELECT model FROM model WHERE space = ?", this.#core.space),
+      statement("SELECT model FROM model WHERE space = ?", spaceKey(this.#core.space)),
       CASSANDRA_LIMITS.page,
     );
     return rows.map((row) => textOf(row, "model") as ModelId);

@@ -17,6 +17,8 @@ export type WorldStores = {
   readonly wake: Wake;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** Default `LEASE_MS`: on a simulated clock no store is slow. */
+  readonly leaseMs?: number;
 };
 
 export type TestRuntime = {
@@ -61,7 +63,7 @@ export class World {
   /** A writer of source lanes, as an ingress has one; it dies when `process` aborts. */
   source(name: string, process?: AbortSignal): Promise<LaneWriter> {
     return openLaneWriter(
-      { ...this.stores, log: this.log, model: MODEL, name, leaseMs: LEASE_MS },
+      { leaseMs: LEASE_MS, ...this.stores, log: this.log, model: MODEL, name },
       process === undefined ? this.#signal : AbortSignal.any([this.#signal, process]),
     );
   }
@@ -98,12 +100,12 @@ export class World {
     const host = scriptedHost();
     const process = new AbortController();
     const options: RunLanesOptions = {
+      leaseMs: LEASE_MS,
       ...this.stores,
       ...through,
       log: this.log,
       model: MODEL,
       name,
-      leaseMs: LEASE_MS,
       host,
       limits: TEST_LIMITS,
       ...more,

@@ -1,0 +1,2 @@
+export type { Keyspace } from "./setup.ts";
+export { realClock, silentLog, testKeyspace } from "./setup.ts";
