@@ -62,7 +62,9 @@ export async function* follow(
       }
     } catch (error) {
       signal.throwIfAborted();
-      log.info("nats.consumer.anew", { subject, after: place.position, why: messageOf(error) });
+      // Said at once, and then now and then: without a stream, who may not make it waits for who may.
+      if (failures % 30 === 0)
+        log.info("nats.consumer.anew", { subject, after: place.position, why: messageOf(error) });
     }
     const { backoffMinMs, backoffMaxMs } = NATS_LIMITS;
     await clock.sleep(Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(failures, 10)), signal);

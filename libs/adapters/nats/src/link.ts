@@ -12,6 +12,7 @@ import {
   type TlsOptions,
 } from "@nats-io/transport-node";
 import { NATS_LIMITS } from "./limits.ts";
+import { token } from "./subjects.ts";
 import { closedError, until } from "./waiting.ts";
 
 export type NatsCredentials = {
@@ -184,7 +185,7 @@ export class Link implements AsyncDisposable {
         : {
             authenticator: usernamePasswordAuthenticator(credentials.user, () => passwordOf(credentials)),
             // One that reads the replies of all others' requests would read the control log.
-            inboxPrefix: `_INBOX_${credentials.user}`,
+            inboxPrefix: `_INBOX_${token(credentials.user)}`,
           }),
     };
   }
