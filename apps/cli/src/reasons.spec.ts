@@ -30,12 +30,19 @@ const NO_REASONS = new Set([
   // Node's, the system's and SQL's words.
   ...["ENOENT", "EEXIST", "EPERM", "ERR_WORKER_OUT_OF_MEMORY", "SIGINT", "SIGKILL", "SIGTERM", "JWT", "OKP"],
   ...["ASC", "DESC", "BEGIN", "COMMIT", "ROLLBACK", "OPTIONS", "UTC"],
-  // Names of variables, and parts of reasons that are looked for.
-  ...["GRECO_CONFIG", "GRECO_FAILPOINT", "REGISTERED", "INCARNATION"],
+  // What a setting's help shows, a method of HTTP, a kind of write, an engine's name.
+  ...["VALUE", "TEXT", "FILE", "OK", "GET", "CAS", "NATS"],
+  // Parts of reasons that are looked for.
+  ...["REGISTERED", "INCARNATION"],
 ]);
 
+/** Variables of the environment. */
+const isVariable = (literal: string): boolean => literal.startsWith("GRECO_");
+
 const isSource = (file: string): boolean =>
-  file.endsWith(".ts") && !/\.(spec|int|e2e|contract|bench)\.ts$/.test(file) && !/(^|\/)testing\//.test(file);
+  file.endsWith(".ts") &&
+  !/\.(spec|int|e2e|engine|contract|bench)\.ts$/.test(file) &&
+  !/(^|\/)testing\//.test(file);
 
 /** Every UPPER_SNAKE literal: reasons pass through helpers, so no pattern of calls would find them all. */
 function literalsOf(text: string): string[] {
@@ -53,7 +60,7 @@ function reasonsInSources(): Map<string, string> {
         isSource,
       ))
         for (const literal of literalsOf(readFileSync(join(root, source, file), "utf8")))
-          if (!NO_REASONS.has(literal)) found.set(literal, join(source, file));
+          if (!NO_REASONS.has(literal) && !isVariable(literal)) found.set(literal, join(source, file));
     }
   return found;
 }
