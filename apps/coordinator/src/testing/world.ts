@@ -49,6 +49,8 @@ export const QUICK: Partial<CoordinatorLimits> = {
 export type WorldOptions = {
   /** False: the test runs coordinators of its own. Default: one runs. */
   readonly coordinator?: boolean;
+  /** Instead of the embedded CP store. */
+  readonly openStore?: () => Promise<CpStore>;
   readonly limits?: Partial<CoordinatorLimits>;
   readonly failpoint?: Failpoint;
   /** Around what the coordinator, and it alone, uses. */
@@ -99,7 +101,8 @@ export class World implements AsyncDisposable {
     const dir = await mkdtemp(join(tmpdir(), "greco-coordinator-"));
     stack.defer(() => rm(dir, { recursive: true, force: true }));
     const at = (name: string) => ({ path: join(dir, `${name}.sqlite`), clock: systemClock });
-    const store = stack.use(await openEmbeddedCpStore(at("control"), signal));
+    const openStore = test.openStore ?? (() => openEmbeddedCpStore(at("control"), signal));
+    const store = stack.use(await openStore());
     const controlLog = stack.use(await openEmbeddedControlLog(at("control-log")));
     const laneStore = stack.use(await openEmbeddedLaneStore(at("lanes")));
     const wake = stack.use(createEmbeddedWake());
