@@ -18,7 +18,7 @@ import {
   yamlOf,
 } from "./cassandra-config.ts";
 import { startCluster } from "./cluster.ts";
-import type { Cluster, Engine, InstallOptions, ServerNode, StartOptions } from "./engine.ts";
+import type { Cluster, DataCenter, Engine, InstallOptions, ServerNode, StartOptions } from "./engine.ts";
 import { serverNode } from "./node.ts";
 import { freePorts } from "./ports.ts";
 import type { Reaper } from "./reaper.ts";
@@ -31,11 +31,6 @@ const COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-depend
 const START_WITHIN_MS = 300_000;
 const ASK_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 150;
-
-export type DataCenter = { readonly name: string; readonly nodes: number };
-
-/** Default: one data centre, `dc1`, of `nodes` nodes. */
-export type CassandraOptions = StartOptions & { readonly dataCenters?: readonly DataCenter[] };
 
 const jarsOf = (cache: string): string => join(cache, `cassandra-${VERSION}`);
 
@@ -152,7 +147,8 @@ function membersOf(centers: readonly DataCenter[], folder: string): Member[] {
   }));
 }
 
-export async function startCassandra(options: CassandraOptions): Promise<Cluster> {
+/** Without `dataCenters`: one, `dc1`. */
+async function startCassandra(options: StartOptions): Promise<Cluster> {
   const { cache, folder, signal } = options;
   const centers = options.dataCenters ?? [{ name: "dc1", nodes: options.nodes }];
   const members = membersOf(centers, folder);

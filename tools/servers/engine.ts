@@ -14,7 +14,11 @@ export type StartOptions = InstallOptions & {
   readonly nodes: number;
   /** Where the cluster keeps its data and logs; made where it is missing. */
   readonly folder: string;
+  /** Cassandra only: `nodes` are divided among them. Default: one. */
+  readonly dataCenters?: readonly DataCenter[];
 };
+
+export type DataCenter = { readonly name: string; readonly nodes: number };
 
 export type EngineName = "etcd" | "nats" | "cassandra";
 

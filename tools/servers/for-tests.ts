@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { cacheFolder } from "./cache.ts";
-import type { Cluster, Engine, EngineName, Say, ServerNode } from "./engine.ts";
+import type { Cluster, DataCenter, Engine, EngineName, Say, ServerNode } from "./engine.ts";
 import { engines, variableOf } from "./engines.ts";
 
 export type ServersOptions = {
@@ -19,6 +19,8 @@ export type ServersOptions = {
   readonly nodes?: number;
   /** Started for the caller alone, who may kill its nodes and wipe them. */
   readonly own?: boolean;
+  /** Cassandra, own clusters: instead of `nodes`. */
+  readonly dataCenters?: readonly DataCenter[];
 };
 
 /** Set by global-setup.ts for the processes that run tests: a socket that answers with addresses. */
@@ -57,16 +59,17 @@ function sharedCluster(engine: Engine, addresses: readonly string[]): Cluster {
 /** Installs what is missing and starts a cluster in a folder that goes with it. */
 export async function ownCluster(
   name: EngineName,
-  { nodes = 1 }: ServersOptions,
+  { nodes = 1, dataCenters }: ServersOptions,
   signal: AbortSignal,
 ): Promise<Cluster> {
   const engine = engineNamed(name);
   const cache = cacheFolder();
+  const centers = dataCenters === undefined ? {} : { dataCenters };
   await engine.install({ cache, say, signal });
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), `greco-${name}-`));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const cluster = stack.use(await engine.start({ cache, nodes, folder, say, signal }));
+  const cluster = stack.use(await engine.start({ cache, nodes, folder, say, signal, ...centers }));
   const owned = stack.move();
   return { ...cluster, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
