@@ -93,15 +93,16 @@ export class Messages {
   async read(model: ModelId, lane: LaneId, fromSeq: Seq, limit: number): Promise<LaneRead> {
     const known = await this.#lanes.known(model, lane);
     const place = this.#placeHere(known);
-    const rows = await this.#rowsFrom(place, fromSeq, Math.min(limit, CASSANDRA_LIMITS.readRows));
+    const most = Math.min(limit, CASSANDRA_LIMITS.readRows);
+    const rows = await this.#rowsFrom(place, fromSeq, most);
     const isOwn = known.site === this.#core.sites.own.site;
     // R2, at another site: only what its own site can no longer lose, as far as it has come here.
     const extent = isOwn ? undefined : await this.#extents.read(model, lane, place.session);
     const { state, lease } = await this.#stateAndLease(known, isOwn);
     if (fromSeq < state.firstRetained) throw new BelowRetentionError(lane, fromSeq, state.firstRetained);
-    if (rows.length === 0) await this.#checkExpired(known, place, fromSeq);
-    const most = extent === undefined ? undefined : (state.end ?? extent.gapless);
-    const counted = most === undefined ? rows : rows.filter(({ seq }) => seq <= most);
+    const standing = rows.length > 0 ? rows : await this.#expired(place, fromSeq, most);
+    const upTo = extent === undefined ? undefined : (state.end ?? extent.gapless);
+    const counted = upTo === undefined ? standing : standing.filter(({ seq }) => seq <= upTo);
     return { entries: counted.map(toEntry), state, lease };
   }
 
@@ -239,13 +240,15 @@ export class Messages {
     return { state: toState(row), lease: toLease(info.writer, row) };
   }
 
-  /** R3: a row that was durable, and is not there, has expired. */
-  async #checkExpired({ info }: KnownLane, place: LanePlace, from: Seq): Promise<void> {
-    if (info.retentionMs === undefined) return;
-    if (this.#core.clock.nowMs() - info.registeredAtMs < info.retentionMs) return;
-    const { gapless, anchor } = await this.#extents.read(info.model, info.id, place.session);
-    if (from > gapless) return;
-    const { limits } = this.#core;
+  /** R3: a row that was durable, and is not there, has expired; where the lane stands was kept. */
+  async #expired(place: LanePlace, from: Seq, limit: number): Promise<StoredRow[]> {
+    const { info, session, limits } = place;
+    if (info.retentionMs === undefined) return [];
+    if (this.#core.clock.nowMs() - info.registeredAtMs < info.retentionMs) return [];
+    const { gapless, anchor } = await this.#extents.read(info.model, info.id, session);
+    if (anchor?.seq === from)
+      return [anchor, ...(limit > 1 ? await this.#rowsFrom(place, (from + 1) as Seq, limit - 1) : [])];
+    if (from > gapless) return [];
     if (anchor !== undefined && anchor.seq > from) throw new BelowRetentionError(info.id, from, anchor.seq);
     for (let bucket = bucketOf(from, limits); bucket <= bucketOf(gapless, limits); bucket++) {
       const [row] = await rowsUp(place, bucket, { from, limit: 1 }, "seq");

@@ -62,7 +62,8 @@ export function clientOf(
     contactPoints: [...contactPoints],
     protocolOptions: { port: portOf(options.contactPoints) },
     localDataCenter: site,
-    ...(keyspace === undefined ? {} : { keyspace }),
+    // Who only makes tables has no use for knowing them, and each would cost a look at all.
+    ...(keyspace === undefined ? { isMetadataSyncEnabled: false } : { keyspace }),
     ...(credentials === undefined ? {} : { credentials }),
     policies: {
       retry: new IdempotentRetryPolicy(),

@@ -41,6 +41,16 @@ async function dataCenterOf(addresses: readonly string[]): Promise<string> {
 
 export type Keyspace = CassandraOptions & AsyncDisposable;
 
+/** A driver on the keyspace, for what no port has. */
+export function rawClient({ contactPoints, localDataCenter, keyspace }: CassandraOptions): Client {
+  return new Client({
+    contactPoints: [...hostsOf(contactPoints)],
+    protocolOptions: { port: portOf(contactPoints) },
+    localDataCenter,
+    keyspace,
+  });
+}
+
 /** A new keyspace on the servers at `addresses`, dropped at the end. */
 export async function testKeyspace(addresses: readonly string[], replicas: number): Promise<Keyspace> {
   const localDataCenter = await dataCenterOf(addresses);
