@@ -116,6 +116,20 @@ export function journalTests(setup: Setup<BindingStore>): void {
     expect(await read(store)).toEqual([]);
   });
 
+  test("I1: takes many records at once, and gives them back page by page", async (store, harness) => {
+    await using other = await harness.open();
+    const { incarnation } = await take(store);
+    const all = Array.from({ length: 400 }, (_, index) => record(index + 1));
+    await append(store, incarnation, ...all);
+    const seen: JournalRecord[] = [];
+    while (seen.length < all.length) {
+      const page = await read(other, seen.at(-1)?.sequence ?? 0, 150);
+      expect(page.length).toBeGreaterThan(0);
+      seen.push(...page);
+    }
+    expect(seen).toEqual(all);
+  });
+
   test("compacts to one record that stands where the last of them stood, and goes on behind it", async (store, harness) => {
     await using other = await harness.open();
     const { incarnation } = await take(store);

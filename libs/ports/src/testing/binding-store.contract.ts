@@ -70,6 +70,22 @@ function bindingTests(setup: Setup<BindingStore>): void {
     expect(await get(store, table)).toBeUndefined();
   });
 
+  test("R6: publishes very many in one call, of several candidates", async (store, harness) => {
+    await using other = await harness.open();
+    const all = Array.from({ length: 240 }, (_, index) =>
+      binding({
+        entity: `query/q-${String(index).padStart(3, "0")}@1` as EntityIdentity,
+        candidate: `candidate-${index % 2}` as CandidateId,
+        content: JSON.stringify({ index }),
+      }),
+    );
+    await store.putBindings(all, noAbort);
+    await other.putBindings(all, noAbort);
+    expect(await other.listBindings(model, "candidate-1" as CandidateId, noAbort)).toHaveLength(120);
+    for (const each of [all[0], all[77], all[239]])
+      expect(await get(other, each?.entity, each?.candidate)).toEqual(each);
+  });
+
   test("R6: of two contents published at once one stands, and the other's author is told", async (store, harness) => {
     await using other = await harness.open();
     const outcomes = await Promise.allSettled([
@@ -121,6 +137,18 @@ function snapshotTests(setup: Setup<BindingStore>): void {
     expect(await get(other, 4)).toEqual(snapshot(2));
     expect(await get(other, 9)).toEqual(snapshot(5));
     expect(await get(other, 99)).toEqual(snapshot(10));
+  });
+
+  test("gives back a snapshot of very many bindings, as the first who folded it made it", async (store, harness) => {
+    await using other = await harness.open();
+    const bindings = Array.from({ length: 4_000 }, (_, index) => ({
+      entity: `query/q-é-${index}@1` as EntityIdentity,
+      candidate,
+      hash: "ab".repeat(32),
+    }));
+    await store.putSnapshot(snapshot(7, { bindings }), noAbort);
+    await other.putSnapshot(snapshot(7), noAbort);
+    expect(await get(other, 8)).toEqual(snapshot(7, { bindings }));
   });
 
   test("takes a snapshot again, whoever made it, and one of nothing", async (store) => {

@@ -50,6 +50,24 @@ export function ledgerTests(setup: Setup<LaneStore>): void {
     expect(await epochs(store, 10)).toEqual([]);
   });
 
+  test("lists a long ledger page by page, from anywhere", async (store) => {
+    const all = Array.from({ length: 30 }, (_, index) => 985 + index);
+    await Promise.all(all.map((epoch) => store.appendLedger(ledgerEntry(epoch), noAbort)));
+    const seen: number[] = [];
+    for (let after = 984; seen.length < all.length;) {
+      const page = await epochs(store, after, 7);
+      expect(page.length).toBeGreaterThan(0);
+      seen.push(...page);
+      after = seen.at(-1) as number;
+    }
+    expect(seen).toEqual(all);
+    expect([await epochs(store, 1_010), await epochs(store, 1_014)]).toEqual([
+      [1_011, 1_012, 1_013, 1_014],
+      [],
+    ]);
+    expect(await epochs(store, 998)).toEqual(all.filter((epoch) => epoch > 998));
+  });
+
   test("knows the models that have a ledger or lanes", async (store) => {
     expect(await store.listModels(noAbort)).toEqual([]);
     await store.appendLedger(ledgerEntry(1), noAbort);

@@ -154,6 +154,50 @@ export function rowTests(setup: Setup<LaneStore>): void {
     expect(newest.map((entry) => entry.seq)).toEqual([8, 7, 6]);
   });
 
+  test("reads from any seq on, forwards and backwards, wherever an append begins", async (_store, harness) => {
+    let lanes = 0;
+    await forSeeds(async (random) => {
+      await using writing = await harness.open();
+      await using reading = await harness.open();
+      const id = `uneven-${++lanes}` as LaneId;
+      await writing.registerLane(laneInfo({ id }), noAbort);
+      let last = 0;
+      while (last < 300) {
+        const count = 1 + random.integer(random.chance(0.1) ? 60 : 6);
+        const entries = Array.from({ length: count }, (_, index) => data(last + 1 + index));
+        await writing.append(model, [{ lane: id, entries }], noAbort);
+        last += count;
+        // Who waits at the end sees the next append, wherever it begins and ends.
+        const { entries: seen } = await reading.read(model, id, at(last + 1 - count), 100, noAbort);
+        expect(seen).toEqual(entries);
+        expect((await reading.read(model, id, at(last + 1), 100, noAbort)).entries).toEqual([]);
+      }
+      for (let turn = 0; turn < 20; turn++) {
+        const from = 1 + random.integer(last);
+        const limit = 1 + random.integer(80);
+        await using fresh = await harness.open();
+        const store = turn % 5 === 0 ? fresh : reading;
+        const above = Math.min(limit, last - from + 1);
+        expect((await store.read(model, id, at(from), limit, noAbort)).entries).toEqual(
+          Array.from({ length: above }, (_, index) => data(from + index)),
+        );
+        expect(await store.readBackwards(model, id, at(from), limit, noAbort)).toEqual(
+          Array.from({ length: Math.min(limit, from) }, (_, index) => data(from - index)),
+        );
+      }
+      expect(await reading.tail(model, id, noAbort)).toBe(last);
+      const far = at(Number.MAX_SAFE_INTEGER);
+      expect(await reading.readBackwards(model, id, far, 2, noAbort)).toEqual([data(last), data(last - 1)]);
+    });
+  });
+
+  test("R1: of the same rows sent twice at once, by two, each stands once", async (store, harness) => {
+    await using other = await harness.open();
+    await store.registerLane(laneInfo(), noAbort);
+    await Promise.all([store, other, store].map((handle) => append(handle, data(1), data(2), data(3))));
+    expect(await seqsFrom(store)).toEqual([1, 2, 3]);
+  });
+
   test("comes through lanes of large entries, some at a time", async (store) => {
     await store.registerLane(laneInfo(), noAbort);
     const large = (seq: number): DataEntry => ({ ...data(seq), payload: new Uint8Array(900_000).fill(seq) });

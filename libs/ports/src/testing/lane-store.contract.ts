@@ -1,5 +1,5 @@
 /** What every `LaneStore` must do (lane-store.ts). An adapter's spec calls `laneStoreContract`. */
-import type { LaneId, WriterId } from "@greco/domain/lane";
+import type { LaneId, LaneInfo, WriterId } from "@greco/domain/lane";
 import type { EntityIdentity } from "@greco/domain/model";
 import { describe, expect } from "vitest";
 import { LaneConflictError, LaneUnknownError, type LaneStore } from "../lane-store.ts";
@@ -97,6 +97,35 @@ function laneTests(setup: Setup<LaneStore>): void {
     expect(await ids({ includeFinished: true, stream })).toBe("a b");
   });
 
+  test("R9: lists very many lanes, and the same ones at a quorum of every site", async (store) => {
+    const ids = Array.from({ length: 230 }, (_, index) => `lane-${String(index).padStart(3, "0")}` as LaneId);
+    const writerOf = (index: number): WriterId => `writer-${index % 2}` as WriterId;
+    for (let from = 0; from < ids.length; from += 20)
+      await Promise.all(
+        ids
+          .slice(from, from + 20)
+          .map((id, index) => store.registerLane(laneInfo({ id, writer: writerOf(index) }), noAbort)),
+      );
+    for (const filter of [{}, { everySite: true }, { includeFinished: true, everySite: true }]) {
+      const listed = await store.listLanes(model, filter, noAbort);
+      expect(listed.map((record) => record.info.id)).toEqual(ids);
+    }
+    expect(await store.lanesOfWriter(model, writerOf(0), noAbort)).toHaveLength(ids.length / 2);
+  });
+
+  test("R3: of two who register one id at once, one lane stands, and the other is told", async (store, harness) => {
+    await using other = await harness.open();
+    const infos = ["w1", "w2"].map((name) => laneInfo({ writer: name as WriterId }));
+    const outcomes = await Promise.allSettled([
+      store.registerLane(infos[0] as LaneInfo, noAbort),
+      other.registerLane(infos[1] as LaneInfo, noAbort),
+    ]);
+    expect(outcomes.map((outcome) => outcome.status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    const winner = outcomes[0]?.status === "fulfilled" ? infos[0] : infos[1];
+    expect((await other.getLane(model, lane, noAbort))?.info).toEqual(winner);
+    expect(await store.listLanes(model, {}, noAbort)).toHaveLength(1);
+  });
+
   test("keeps the rows of a finished lane, for replays within its retention", async (store) => {
     await store.registerLane(laneInfo(), noAbort);
     await append(store, marker(1, 1), data(2));
@@ -144,6 +173,9 @@ function laneTests(setup: Setup<LaneStore>): void {
     await rejection(store.read(model, lane, at(1), 10, noAbort), LaneUnknownError);
     await rejection(store.endLane(model, lane, at(1), noAbort), LaneUnknownError);
     await rejection(store.requestClose(model, lane, noAbort), LaneUnknownError);
+    await rejection(append(store, data(1)), LaneUnknownError);
+    await rejection(store.tail(model, lane, noAbort), LaneUnknownError);
+    await rejection(store.finishLane(model, lane, noAbort), LaneUnknownError);
     expect(await store.listLanes(model, { includeFinished: true }, noAbort)).toEqual([]);
   });
 }
