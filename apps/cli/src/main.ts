@@ -1,5 +1,7 @@
 // `greco`: the command line. Data on stdout, everything else on stderr; exit codes 0, 1, and 2 for "differs".
 import { CommanderError } from "commander";
+import { inSpan, startTracing } from "@greco/telemetry";
+import manifest from "../package.json" with { type: "json" };
 import { CliError, describeError, EXIT } from "./cli-error.ts";
 import { widthOfSink } from "./output.ts";
 import { createProgram } from "./program.ts";
@@ -20,8 +22,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.ok);
 });
 
+const tracing = await startTracing({ service: "cli", version: manifest.version, env: process.env });
 try {
-  await createProgram(stop.signal, (code) => (process.exitCode = code)).parseAsync(process.argv);
+  const program = createProgram(stop.signal, (code) => (process.exitCode = code));
+  await inSpan(`greco ${process.argv[2] ?? ""}`.trim(), {}, () => program.parseAsync(process.argv));
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   else if (stop.signal.aborted) process.exitCode = ended;
@@ -30,4 +34,6 @@ try {
       process.stderr.write(`${wrap(line, widthOfSink(process.stderr)).join("\n       ")}\n`);
     process.exitCode = error instanceof CliError ? error.exitCode : EXIT.failed;
   }
+} finally {
+  await tracing?.[Symbol.asyncDispose]();
 }

@@ -1,5 +1,6 @@
 /** What a session does with what it hears. A command that is not for it, or not whole, changes nothing. */
 import { candidateId } from "@greco/domain/model";
+import { underTrace } from "@greco/telemetry";
 import type { Command } from "@greco/contracts/greco/conductor/v1/conductor";
 import type { Told } from "./machine.ts";
 import type { Session } from "./session.ts";
@@ -17,7 +18,7 @@ export function obey(session: Session, command: Command, position: number): void
   // Of a repair nobody knows beforehand whose it is.
   if (command.command.case !== "repair" && !command.addressees.includes(`conductors/${id}`)) return;
   try {
-    told(session, command, position);
+    underTrace(command.traceparent, () => told(session, command, position));
   } catch (error) {
     log.warn("conductor.command-refused", { commandId: command.commandId, error });
   }

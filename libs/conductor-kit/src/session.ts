@@ -12,6 +12,7 @@ import { epoch, type CandidateId } from "@greco/domain/model";
 import type { Review } from "@greco/contracts/greco/conductor/v1/conductor";
 import type { LedgerFollower } from "@greco/lane-kit";
 import type { ConductorLease } from "@greco/ports";
+import { inSpan } from "@greco/telemetry";
 import { Answers } from "./answers.ts";
 import { Candidates, readSnapshot } from "./candidates.ts";
 import { Chain } from "./chain.ts";
@@ -190,22 +191,27 @@ export class Session {
     return { conductor: id, model, incarnation: this.lease.incarnation };
   }
 
+  #traced(what: string, work: () => Promise<void>): void {
+    const { conductor, model } = this.context;
+    this.begin(() => inSpan(`conductor ${what}`, { conductor: conductor.name, model }, work, "consumer"));
+  }
+
   #perform(effect: MachineEffect): void {
     switch (effect.type) {
       case "answer":
         return this.#answers.send(effect.told.commandId, toAnswer(this.#answerer, effect.told, effect.body));
       case "review":
-        return this.begin(() => this.#review(effect.told, effect.request));
+        return this.#traced("review", () => this.#review(effect.told, effect.request));
       case "prepare":
-        return this.begin(() => this.#prepare(effect.told, effect.remainingMs));
+        return this.#traced("prepare", () => this.#prepare(effect.told, effect.remainingMs));
       case "abortPrepare":
         return this.#preparing
           .get(effect.candidate)
           ?.abort(new PrepareEndedError("its time is over, or the proposal is decided"));
       case "release":
-        return this.begin(() => this.#release(effect));
+        return this.#traced("release", () => this.#release(effect));
       case "undo":
-        return this.begin(() => this.#undo(effect.told));
+        return this.#traced("undo", () => this.#undo(effect.told));
       case "ignore":
         return this.context.log.debug("conductor.ignored", { candidate: effect.candidate, why: effect.why });
     }

@@ -5,10 +5,11 @@
  *
  * Steps are carried out one after another, in one loop; what they wait for comes back as events that run it again.
  */
-import type { EntityIdentity } from "@greco/domain/model";
+import type { EntityIdentity, Epoch } from "@greco/domain/model";
 import { invariant, InvariantError } from "@greco/domain/model";
 import type { LaneRecord } from "@greco/ports";
 import { wakeTopics } from "@greco/ports";
+import { spanOf } from "@greco/telemetry";
 import { Bell } from "./bell.ts";
 import type { Call } from "./call-window.ts";
 import type { Position } from "./durable-position.ts";
@@ -246,7 +247,8 @@ export class UnitSession {
     const { counts, failpoint } = this.#world;
     const lane = this.#lanes.get(step.target);
     let written: Promise<unknown>;
-    if (step.type === "marker") written = lane.marker(step.epoch, step.source);
+    if (step.type === "marker")
+      written = this.#crossing(step.epoch, () => lane.marker(step.epoch, step.source));
     else {
       written = lane.append(step.entries, this.#over.signal);
       if (step.target === "output") counts.outputs += step.entries.length;
@@ -254,6 +256,16 @@ export class UnitSession {
     }
     if (failpoint !== undefined) written = written.then(() => failpoint(`runtime.${step.type}.after`));
     written.then(() => this.#acknowledged(step.row), this.#fail);
+  }
+
+  /** In the trace of the commit that made the epoch, if somebody traced it. */
+  async #crossing(epoch: Epoch, write: () => Promise<unknown>): Promise<void> {
+    const { clock, ledger, model } = this.#world;
+    const fromMs = clock.nowMs();
+    await write();
+    const [entry] = ledger.entries((epoch - 1) as Epoch);
+    const attributes = { ...this.#fields, model, epoch };
+    spanOf(entry?.trace, "runtime crosses", { fromMs, toMs: clock.nowMs() }, attributes);
   }
 
   #acknowledged(row: Row | undefined): void {
@@ -272,7 +284,7 @@ export class UnitSession {
         this.machine.ended(step.target);
         break;
       case "cross":
-        await this.#progress.recordCrossing(step.epoch, signal);
+        await this.#crossing(step.epoch, () => this.#progress.recordCrossing(step.epoch, signal));
         this.machine.crossed();
         break;
       case "finish":

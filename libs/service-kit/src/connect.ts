@@ -115,6 +115,7 @@ function arrivalOf(context: HandlerContext, scope: CallScope): Arrival {
       return caller;
     },
     signal: scope.signal,
+    traceparent: context.requestHeader.get("traceparent") ?? undefined,
   };
 }
 

@@ -10,6 +10,7 @@
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { InvariantError } from "@greco/domain/model";
 import type { Ids, Log } from "@greco/ports";
+import { inSpan, underTrace } from "@greco/telemetry";
 import type { Authority, Caller } from "./authority/caller.ts";
 import type { CheckRequest } from "./check-request.ts";
 import { type Fault, fault } from "./fault.ts";
@@ -28,7 +29,12 @@ export type EdgeOptions = {
 };
 
 /** What a transport knows of a call before its first message. `caller` is asked once, first. */
-export type Arrival = { readonly caller: () => Caller | Promise<Caller>; readonly signal: AbortSignal };
+export type Arrival = {
+  readonly caller: () => Caller | Promise<Caller>;
+  readonly signal: AbortSignal;
+  /** The caller's trace, as W3C writes it. */
+  readonly traceparent?: string | undefined;
+};
 
 export type Edge = {
   /** `authorization` is the header's value. */
@@ -70,11 +76,17 @@ export function createEdge({ authority, open, check, log, ids, crash }: EdgeOpti
     authenticate: (method, authorization) =>
       open(method) ? anonymous : authority.authenticate(authorization, method),
 
-    async unary(endpoint, arrival, source) {
-      const caller = await arrival.caller();
-      const request = await admit(endpoint, caller, source, arrival.signal);
-      const response = await endpoint.handler(request, contextOf(endpoint, caller, arrival, log));
-      return create(endpoint.method.output, response);
+    unary(endpoint, arrival, source) {
+      const answer = async (): Promise<Message> => {
+        const caller = await arrival.caller();
+        const request = await admit(endpoint, caller, source, arrival.signal);
+        const response = await endpoint.handler(request, contextOf(endpoint, caller, arrival, log));
+        return create(endpoint.method.output, response);
+      };
+      // Streams have no span: they last as long as somebody watches.
+      if (open(endpoint.method)) return answer();
+      const name = methodName(endpoint.method);
+      return underTrace(arrival.traceparent, () => inSpan(name, RPC, answer, "server"));
     },
 
     async *serverStream(endpoint, arrival, source) {
@@ -115,6 +127,7 @@ export function createEdge({ authority, open, check, log, ids, crash }: EdgeOpti
   };
 }
 
+const RPC = { "rpc.system": "grpc" };
 const anonymous: Caller = { subject: "anonymous" };
 
 /** The log is made when it is first used: most calls say nothing. */

@@ -120,7 +120,8 @@ function whyCancelled(call: AnyCall): Fault {
 
 function arrivalOf(call: AnyCall, scope: CallScope, { method }: Endpoint, edge: Edge): Arrival {
   const caller = () => edge.authenticate(method, call.metadata.get("authorization")[0]?.toString());
-  return { caller, signal: scope.signal };
+  const traceparent = call.metadata.get("traceparent")[0]?.toString();
+  return { caller, signal: scope.signal, traceparent };
 }
 
 function encode(endpoint: Endpoint, response: Parameters<typeof toBinary>[1]): Bytes {

@@ -6,6 +6,7 @@
  */
 import type { DescService } from "@bufbuild/protobuf";
 import type { Clock, Ids, Log, Metrics } from "@greco/ports";
+import { startTracing } from "@greco/telemetry";
 import type { Authority } from "./authority/caller.ts";
 import { systemClock } from "./clock.ts";
 import { config } from "./config-kinds.ts";
@@ -96,6 +97,8 @@ export async function runService<const S extends Settings>(
       const given = await loadConfig(schema, on.argv, on.env);
       log = on.log ?? createLog({ service: service.name, level: levelOf(given) });
       await using stack = new AsyncDisposableStack();
+      // First, so that it is disposed last: what the stop does is told of, too.
+      stack.use(await startTracing({ service: service.name, version: VERSION, env: on.env }));
       const readiness = new Readiness();
       const parts: DependencyParts = { clock: on.clock, log, readiness };
       const metrics = await openMetrics(given, log, stack);

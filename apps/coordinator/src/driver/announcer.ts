@@ -7,6 +7,7 @@ import { create, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { ChunkSchema, CommandSchema } from "@greco/contracts/greco/conductor/v1/conductor";
 import { commandId, frozenOf, outcomeOf, type CommandKind, type Proposal } from "@greco/domain/commit";
 import type { ConductorId } from "@greco/domain/model";
+import { currentTrace } from "@greco/telemetry";
 import { conductorName, modelName } from "../names.ts";
 import type { Parts } from "../parts.ts";
 import { toDuration } from "../wire/time.ts";
@@ -67,7 +68,8 @@ export class Announcer {
     signal: AbortSignal,
   ): Promise<void> {
     const { controlLog, ids, limits } = this.#parts;
-    const bytes = toBinary(CommandSchema, create(CommandSchema, command));
+    const traced = { ...command, traceparent: currentTrace() ?? "" };
+    const bytes = toBinary(CommandSchema, create(CommandSchema, traced));
     const digest = createHash("sha256").update(bytes).digest("hex");
     const count = Math.max(1, Math.ceil(bytes.length / limits.chunkBytes));
     // A repeat is a message of its own: the log drops what it has seen under the same id.

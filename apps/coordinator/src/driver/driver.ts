@@ -6,6 +6,7 @@ import { keys } from "@greco/control-kit";
 import type { AnswerCommandRequest } from "@greco/contracts/greco/conductor/v1/conductor";
 import { modelId } from "@greco/domain/model";
 import { CompactedError, type WatchBatch } from "@greco/ports";
+import { withoutTrace } from "@greco/telemetry";
 import { toBytes } from "../json.ts";
 import type { Parts } from "../parts.ts";
 import { isPlanCommand } from "../plan/plans.ts";
@@ -116,7 +117,8 @@ export class Driver {
       effects: this.#effects,
       announcer: this.announcer,
     };
-    const driver = new ModelDriver(model, context, this.#scope ?? AbortSignal.abort());
+    const scope = this.#scope ?? AbortSignal.abort();
+    const driver = withoutTrace(() => new ModelDriver(model, context, scope));
     this.#models.set(model, driver);
     return driver;
   }

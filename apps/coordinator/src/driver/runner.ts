@@ -19,12 +19,13 @@ import {
   type Verdict,
 } from "@greco/domain/commit";
 import { InvariantError } from "@greco/domain/model";
+import { inSpan, spanOf, underTrace, withoutTrace } from "@greco/telemetry";
 import { pauseMs } from "../backoff.ts";
 import type { Parts } from "../parts.ts";
 import { registeredConductors } from "../store/conductor-store.ts";
 import type { ProposalStore, StoredProposal } from "../store/proposal-store.ts";
 import { claimableOf, type Candidates } from "./candidates.ts";
-import type { Effects, Held } from "./effects.ts";
+import type { Effects, Held, Performed } from "./effects.ts";
 import type { Ledger } from "./ledger.ts";
 import { readTurn, type TurnMemory } from "./turn.ts";
 
@@ -62,6 +63,8 @@ export class Runner {
   readonly done: Promise<void>;
   #wake: (() => void) | undefined;
   #dirtySinceMs: number | undefined;
+  /** By the wall clock; only for traces. */
+  #enteredAtMs: number;
   #tickedAtMs: number;
   #elapsedMs = 0;
   #remindAtMs: number;
@@ -77,11 +80,12 @@ export class Runner {
     const { proposal, revision } = stored;
     this.#held = { state: proposal, written: proposal, revision, turn: undefined, ahead: undefined };
     this.#tickedAtMs = nowMs;
+    this.#enteredAtMs = context.parts.clock.nowMs();
     this.#remindAtMs = nowMs + context.parts.limits.remindMinMs;
     this.#signal = AbortSignal.any([signal, this.#ending.signal]);
     // New, as it was just read: there is nothing to recover.
     if (stored.proposal.phase !== "queued" || chargeMs > 0) this.#post({ mail: "load", chargeMs });
-    this.done = this.#run();
+    this.done = withoutTrace(() => this.#run());
   }
 
   get state(): Proposal {
@@ -156,7 +160,7 @@ export class Runner {
           await this.#mailArrives();
           continue;
         }
-        await this.#handle(mail);
+        await underTrace(this.state.facts.trace, () => this.#handle(mail));
         this.#failures = 0;
         if (this.state.phase === "settled") {
           await parts.failpoint("commit.settle.after");
@@ -274,6 +278,11 @@ export class Runner {
     const abort = state.phase === "aborting" ? state.abort : undefined;
     log.info(`commit.${state.phase}`, { model: this.model, proposal: this.id, from, ...abort });
     counts.phases.add(1, { phase: state.phase });
+    const nowMs = clock.nowMs();
+    const { facts } = state;
+    const about = { model: this.model, proposal: this.id };
+    spanOf(facts.trace, `commit ${from}`, { fromMs: this.#enteredAtMs, toMs: nowMs }, about);
+    this.#enteredAtMs = nowMs;
     this.#reminders = 0;
     this.#remindAtMs = clock.monotonicMs() + limits.remindMinMs;
     this.#tickedAtMs = clock.monotonicMs();
@@ -292,7 +301,10 @@ export class Runner {
 
   async #performed(effect: Effect, events: CommitEvent[]): Promise<boolean> {
     const { parts, effects } = this.#context;
-    const performed = await effects.perform(this.#held, effect, this.#signal);
+    const perform = (): Promise<Performed> => effects.perform(this.#held, effect, this.#signal);
+    const performed = await (this.state.facts.trace === undefined
+      ? perform()
+      : inSpan(`coordinator ${effect.type}`, {}, perform));
     switch (performed.then) {
       case "go-on":
         if (effect.type === "persist") this.#noteWritten();

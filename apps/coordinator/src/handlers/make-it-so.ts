@@ -4,6 +4,7 @@ import type { FreezeResponse } from "@greco/contracts/greco/registry/v1/registry
 import { encodeProposal, type Origin, type Proposal, type ProposalFacts } from "@greco/domain/commit";
 import { epoch, type ModelId } from "@greco/domain/model";
 import { fault, type CallContext } from "@greco/service-kit";
+import { currentTrace } from "@greco/telemetry";
 import type { Coordinator } from "../coordinator.ts";
 import { toFacts, type CandidateContent } from "../driver/candidates.ts";
 import { childOf, modelName, modelOf, proposalName } from "../names.ts";
@@ -96,6 +97,7 @@ async function propose(
     createdAtMs: clock.nowMs(),
     confirmWithinMs: confirmWithinOf(coordinator, request),
     ...{ model, origin },
+    ...carried(currentTrace()),
   };
   const queued: Proposal = { phase: "queued", facts, deadline: { remainingMs: limits.queueMs } };
   // The watch tells the driver of the proposal as soon as it is there: its content comes with this answer.
@@ -142,6 +144,8 @@ async function propose(
   driver.noticed(stored);
   return toProposal(await shown(coordinator, stored, signal));
 }
+
+const carried = (trace: string | undefined) => (trace === undefined ? {} : { trace });
 
 /** Undefined: it is the answer to a repeat, or too large for one message. */
 function contentOf(

@@ -21,5 +21,6 @@ export function ledgerEntryOf(
     scope: [...new Set([EPOCHS_STREAM, DEAD_LETTERS_STREAM, ...candidate.scope])].toSorted(),
     bindings,
     committedAtMs: outcome.committedAtMs,
+    ...(facts.trace === undefined ? {} : { trace: facts.trace }),
   };
 }

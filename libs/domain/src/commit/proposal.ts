@@ -41,6 +41,8 @@ export type ProposalFacts = {
   readonly createdAtMs: number;
   /** Set: revert by itself unless confirmed within this time after the commit. */
   readonly confirmWithinMs: number | undefined;
+  /** W3C's traceparent of the call that made it; told on, never acted on. */
+  readonly trace?: string;
 };
 
 export type CandidateFacts = {

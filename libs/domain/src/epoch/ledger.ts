@@ -22,6 +22,8 @@ export type LedgerEntry = {
   readonly scope: readonly EntityIdentity[];
   readonly bindings: readonly ChangedBinding[];
   readonly committedAtMs: number;
+  /** W3C's traceparent of the commit, under which runtimes tell of their crossings; nothing depends on it. */
+  readonly trace?: string;
 };
 
 /** The Roman letter for a Greek one: what a conductor publishes for runtimes. Immutable (R6). */

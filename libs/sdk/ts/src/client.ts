@@ -32,6 +32,7 @@ import { connect, type Connection, type ConnectionOptions } from "./connection.t
 import { createBackoff } from "./backoff.ts";
 import { fromServiceError, GrecoError } from "./error.ts";
 import { deadlineIn, isPast } from "./time.ts";
+import { carryTrace, inClientSpan } from "./tracing.ts";
 
 export type CallOptions = {
   readonly signal: AbortSignal;
@@ -131,6 +132,7 @@ async function metadataOf(connection: Connection): Promise<Metadata> {
   const metadata = new Metadata();
   const token = await connection.token();
   if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
+  carryTrace(metadata);
   return metadata;
 }
 
@@ -141,6 +143,17 @@ async function callUnary(
   { signal, timeoutMs = connection.deadlineMs }: CallOptions,
 ): Promise<Message> {
   signal.throwIfAborted();
+  return await inClientSpan(method, () =>
+    sendWithRepeats(connection, method, request, { signal, timeoutMs }),
+  );
+}
+
+async function sendWithRepeats(
+  connection: Connection,
+  method: DescMethod,
+  request: Init,
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number | undefined },
+): Promise<Message> {
   const deadline = timeoutMs === undefined ? undefined : deadlineIn(timeoutMs);
   const backoff = createBackoff(connection.reads);
   const attemptsMax = isRead(method) ? connection.reads.attempts : 1;
