@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, it } from "vitest";
+import type { ServerNode } from "./engine.ts";
 import { etcdLeader } from "./etcd.ts";
 import { servers } from "./for-tests.ts";
 import { until } from "./until.ts";
@@ -45,13 +46,15 @@ it("stops a node and lets it go on", async () => {
   const leader = await etcdLeader(cluster, signal);
   await leader?.kill("SIGSTOP");
   const others = cluster.nodes.filter((node) => node !== leader);
-  await until(async () => (await fetch(`http://${others[0]?.address}/health`)).status === 200, {
-    what: "the others to go on",
-    withinMs: 20_000,
-    signal,
-  });
+  const answers = (node: ServerNode | undefined): Promise<void> =>
+    until(async () => (await fetch(`http://${node?.address}/health`)).status === 200, {
+      what: `${node?.address} to answer`,
+      withinMs: 60_000,
+      signal,
+    });
+  await answers(others[0]);
   await leader?.kill("SIGCONT");
-  await call(leader?.address ?? "", "range", { key });
+  await answers(leader);
 });
 
 it("shares one cluster, whose nodes are nobody's to kill", async () => {
