@@ -87,7 +87,7 @@ export class Look {
   /** Lists all lanes at a quorum of every site, finished ones too: their rows may be replayed. */
   static async take(sources: ProgressSources, seen: Seen, signal: AbortSignal): Promise<Look> {
     const { laneStore, ledger } = sources;
-    const lanes = await laneStore.listLanes(ledger.model, { includeFinished: true }, signal);
+    const lanes = await laneStore.listLanes(ledger.model, { includeFinished: true, everySite: true }, signal);
     return new Look(sources, seen, lanes, await laneStore.listClaims(ledger.model, signal));
   }
 
