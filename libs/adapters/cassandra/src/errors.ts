@@ -30,7 +30,13 @@ export function readError(error: unknown): unknown {
   return new StoreUnavailableError(`Cassandra did not answer a read: ${reasonOf(error)}`, { cause: error });
 }
 
+/** No node was there to send it to. */
+const isUnsent = (error: unknown): boolean =>
+  error instanceof errors.NoHostAvailableError && Object.keys(error.innerErrors ?? {}).length === 0;
+
 export function writeError(error: unknown): unknown {
   if (isMistake(error)) return error;
+  if (isUnsent(error))
+    return new StoreUnavailableError(`Cassandra cannot be reached: ${reasonOf(error)}`, { cause: error });
   return new StoreUnknownError(`Cassandra did not confirm a write: ${reasonOf(error)}`, { cause: error });
 }

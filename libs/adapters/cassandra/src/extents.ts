@@ -17,7 +17,7 @@ export type Extent = {
   readonly anchor: { readonly seq: Seq; readonly bytes: Buffer } | undefined;
 };
 
-type Written = { told: number; toldAtMs: number; prefix: number; readonly ahead: Map<number, number> };
+type Written = { told: number; telling: boolean; prefix: number; readonly ahead: Map<number, number> };
 
 export class Extents {
   readonly #core: LaneCore;
@@ -76,25 +76,38 @@ export class Extents {
     if (written === undefined) return;
     this.#written.set(id, written);
     advance(written, first, last);
-    if (!this.#due(written)) return;
-    written.told = written.prefix;
-    written.toldAtMs = this.#core.clock.monotonicMs();
-    const { own } = this.#core.sites;
-    const telling = this.tell(model, lane, written.prefix, own).catch((error: unknown) =>
-      this.#core.log.debug("cassandra.extent-untold", { model, lane, error }),
-    );
-    this.#core.gate.track(telling);
+    if (written.telling || written.prefix === written.told) return;
+    const { severalSites } = this.#core.sites.own;
+    const { bucketRows } = this.#core.limits;
+    if (!severalSites && Math.floor(written.prefix / bucketRows) <= Math.floor(written.told / bucketRows))
+      return;
+    written.telling = true;
+    this.#core.gate.track(this.#tellNow(model, lane, written, severalSites ? TELL_SITES_MS : 0));
   }
 
-  #due({ told, toldAtMs, prefix }: Written): boolean {
-    if (prefix === told) return false;
-    const { bucketRows } = this.#core.limits;
-    if (Math.floor(prefix / bucketRows) > Math.floor(told / bucketRows)) return true;
-    return this.#core.sites.own.severalSites && this.#core.clock.monotonicMs() - toldAtMs >= TELL_SITES_MS;
+  /** What lands while it waits, or while it is told, is told with it or after it: the last of all is never left out. */
+  async #tellNow(model: ModelId, lane: LaneId, written: Written, waitMs: number): Promise<void> {
+    const { sites, clock, log } = this.#core;
+    try {
+      do {
+        if (waitMs > 0) await clock.sleep(waitMs, never);
+        const { prefix } = written;
+        await this.tell(model, lane, prefix, sites.own);
+        written.told = prefix;
+      } while (waitMs > 0 && written.told < written.prefix);
+    } catch (error) {
+      // The next append, or whoever looks for the tail, tells it.
+      log.debug("cassandra.extent-untold", { model, lane, error });
+    } finally {
+      written.telling = false;
+    }
   }
 }
 
-const newlyWritten = (): Written => ({ told: 0, toldAtMs: 0, prefix: 0, ahead: new Map() });
+/** Closing waits for it: it takes a wait and a request. */
+const never = new AbortController().signal;
+
+const newlyWritten = (): Written => ({ told: 0, telling: false, prefix: 0, ahead: new Map() });
 
 function advance(written: Written, first: number, last: number): void {
   if (last <= written.prefix) return;

@@ -121,7 +121,8 @@ export class Messages {
     });
     while ((await scanner.page(CASSANDRA_LIMITS.readRows)).length > 0);
     const tail = (scanner.next - 1) as Seq;
-    if (bucketOf(tail, this.#core.limits) > bucketOf(extent.gapless, this.#core.limits))
+    const next = bucketOf(tail, this.#core.limits) > bucketOf(extent.gapless, this.#core.limits);
+    if (next || (tail > extent.gapless && this.#core.sites.own.severalSites))
       await this.#extents.tell(model, lane, tail, place.session);
     return tail;
   }

@@ -6,7 +6,7 @@
  * C2. A compare-and-swap is never repeated by the driver: its outcome is `unknown`, and the caller looks.
  */
 import { Client, policies, types } from "cassandra-driver";
-import type { Log } from "@greco/ports";
+import { type Log, StoreUnknownError } from "@greco/ports";
 import { readError, writeError } from "./errors.ts";
 import { CONNECT_TIMEOUT_MS, HEARTBEAT_MS, READS_AT_ONCE, RECONNECT, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import type { CassandraOptions } from "./options.ts";
@@ -187,8 +187,8 @@ export class Session {
       return result.wasApplied() ? "applied" : "refused";
     } catch (error) {
       const known = writeError(error);
-      if (known === error) throw error;
-      return "unknown";
+      if (known instanceof StoreUnknownError) return "unknown";
+      throw known;
     }
   }
 
