@@ -15,6 +15,7 @@ import {
 } from "@greco/service-kit";
 import type { Coordinator } from "./coordinator.ts";
 import { Driver } from "./driver/driver.ts";
+import { Fence } from "./driver/fence.ts";
 import { runLeadership } from "./driver/leadership.ts";
 import { takeAnswer } from "./handlers/answer.ts";
 import { ANSWER_BYTES_MAX, COORDINATOR_LIMITS, type CoordinatorLimits } from "./limits.ts";
@@ -82,14 +83,18 @@ export async function startCoordinator(
   const replica = ids.next();
   const proposals = new ProposalStore(store, limits);
   const plans = new Plans(parts, replica);
-  const driver: Driver = new Driver(parts, proposals, (request, each) =>
-    takeAnswer({ parts, driver }, request, each),
+  const fence = new Fence();
+  const fenced = fence.around(store);
+  const driver: Driver = new Driver(
+    { ...parts, store: fenced },
+    new ProposalStore(fenced, limits),
+    (request, each) => takeAnswer({ parts, driver }, request, each),
   );
   const repairs = new Repairs(clock, limits);
   const coordinator: Coordinator = { parts, proposals, driver, plans, repairs };
 
   starting.defer(observeDriver(metrics, driver));
-  const leading = runLeadership(parts, replica, (scope) => driver.drive(scope), running);
+  const leading = runLeadership(parts, replica, fence, (scope) => driver.drive(scope), running);
   starting.defer(() => leading);
   starting.defer(() => stopping.abort(new Error("the coordinator stops")));
   const server = starting.use(

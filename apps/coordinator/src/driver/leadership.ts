@@ -1,12 +1,13 @@
 /**
  * Which replica drives: a key under a lease. It saves work, and nothing more: two that drive at once do no harm
- * (I2), because every decision is a compare-and-swap.
+ * (I2), because every decision is a compare-and-swap. Besides, what a driver writes is fenced by that key (fence.ts).
  */
 import { keys } from "@greco/control-kit";
 import type { LeaseId } from "@greco/ports";
 import { pauseMs } from "../backoff.ts";
 import { toBytes } from "../json.ts";
 import type { Parts } from "../parts.ts";
+import type { Fence } from "./fence.ts";
 
 type LeadershipParts = Pick<Parts, "store" | "clock" | "ids" | "log" | "limits">;
 
@@ -14,6 +15,7 @@ type LeadershipParts = Pick<Parts, "store" | "clock" | "ids" | "log" | "limits">
 export async function runLeadership(
   parts: LeadershipParts,
   replica: string,
+  fence: Fence,
   lead: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -21,10 +23,10 @@ export async function runLeadership(
   const pauses = { minMs: limits.backoffMinMs, maxMs: limits.backoffMaxMs };
   for (let failures = 0; !signal.aborted;) {
     try {
-      const lease = await campaign(parts, replica, signal);
+      const won = await campaign(parts, replica, signal);
       failures = 0;
       log.info("coordinator.driving", { replica });
-      await holding(parts, lease, lead, signal);
+      await holding(parts, won, fence, lead, signal);
       log.info("coordinator.not-driving", { replica });
     } catch (error) {
       if (signal.aborted) return;
@@ -35,12 +37,17 @@ export async function runLeadership(
   }
 }
 
+type Won = {
+  readonly lease: LeaseId;
+  /** The revision that created its key. */ readonly created: number;
+};
+
 /** Waits until nobody else has it. */
 async function campaign(
   { store, limits }: LeadershipParts,
   replica: string,
   signal: AbortSignal,
-): Promise<LeaseId> {
+): Promise<Won> {
   const key = keys.driver();
   for (;;) {
     const lease = await store.grantLease(limits.driverLeaseMs, signal);
@@ -51,7 +58,7 @@ async function campaign(
       },
       signal,
     );
-    if (succeeded) return lease;
+    if (succeeded) return { lease, created: revision };
     await store.revokeLease(lease, signal);
     for await (const { events } of store.watch({ key }, revision, signal))
       if (events.some((event) => event.type === "delete")) break;
@@ -61,7 +68,8 @@ async function campaign(
 /** Leads while the lease is kept; gives it back at the end, so that another need not wait it out. */
 async function holding(
   { store, clock, limits }: LeadershipParts,
-  lease: LeaseId,
+  { lease, created }: Won,
+  fence: Fence,
   lead: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -69,7 +77,11 @@ async function holding(
   const scope = AbortSignal.any([signal, lost.signal]);
   const keeping = keep();
   try {
-    await lead(scope);
+    await fence.during(
+      created,
+      (why) => lost.abort(why),
+      () => lead(scope),
+    );
   } finally {
     lost.abort(new Error("the driver's lease is given up"));
     await keeping;
