@@ -29,6 +29,8 @@ const NO_REASONS = new Set([
   ],
   // Node's, the system's and SQL's words.
   ...["ENOENT", "EEXIST", "EPERM", "ERR_WORKER_OUT_OF_MEMORY", "SIGINT", "SIGKILL", "SIGTERM", "JWT", "OKP"],
+  // OpenTelemetry's variables.
+  ...["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_SDK_DISABLED"],
   ...["ASC", "DESC", "BEGIN", "COMMIT", "ROLLBACK", "OPTIONS", "UTC"],
   // What a setting's help shows, a method of HTTP, a kind of write, an engine's name.
   ...["VALUE", "TEXT", "FILE", "OK", "GET", "CAS", "NATS"],

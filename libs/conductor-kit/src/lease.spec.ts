@@ -3,14 +3,14 @@ import { StoreUnavailableError, type BindingStore, type ConductorLease } from "@
 import { createLog } from "@greco/service-kit";
 import { simulatedClock } from "@greco/simulation";
 import { expect, it } from "vitest";
-import { keepLease, LeaseLapsedError, TakenOverError } from "./lease.ts";
+import { keepLease, lapsed, LeaseLapsedError, TakenOverError } from "./lease.ts";
 
 const log = createLog({ service: "test", level: "silent" });
 
 /** The lease side of a binding store, to be taken over, cut off, or to lose an answer. */
 function leases() {
   let standing: ConductorLease = { incarnation: 1, count: 0 };
-  const state = { down: false, losesAnswer: false, renewals: 0 };
+  const state = { down: false, losesAnswer: false, unreadable: false, renewals: 0 };
   const store: Pick<BindingStore, "renewConductor" | "readConductor"> = {
     renewConductor: async (_model, _conductor, lease) => {
       if (state.down) throw new StoreUnavailableError("cut off");
@@ -20,7 +20,8 @@ function leases() {
       if (state.losesAnswer) throw new StoreUnavailableError("the answer was lost");
       return standing;
     },
-    readConductor: () => Promise.resolve(standing),
+    readConductor: () =>
+      state.unreadable ? Promise.reject(new StoreUnavailableError("cut off")) : Promise.resolve(standing),
   };
   const takeOver = (): void => void (standing = { incarnation: standing.incarnation + 1, count: 0 });
   return { state, takeOver, store: store as BindingStore };
@@ -75,4 +76,30 @@ it("K3: ends after a whole lease without the store, so that nothing of it lands 
   expect(ended()).toBeUndefined();
   await clock.advance(20);
   expect(ended()).toBeInstanceOf(LeaseLapsedError);
+});
+
+it("is told lapsed after twice its time without a renewal, and by no outage of the store", async () => {
+  const of = leases();
+  const clock = simulatedClock();
+  const { signal } = new AbortController();
+  const options = {
+    ...{ bindingStore: of.store, clock, log, model: modelId("m"), conductor: conductorId("c"), leaseMs: 900 },
+  };
+  const ending = new AbortController();
+  const kept = keepLease(options, { incarnation: 1, count: 0 }, ending.signal).catch(() => undefined);
+  let told: ConductorLease | undefined;
+  const looking = lapsed(options, signal).then((lease) => (told = lease));
+  await clock.advance(5_000);
+  expect(told).toBeUndefined();
+  ending.abort(new Error("it died"));
+  await kept;
+  await clock.advance(1_500);
+  of.state.unreadable = true;
+  await clock.advance(1_000);
+  of.state.unreadable = false;
+  await clock.advance(1_700);
+  expect(told).toBeUndefined();
+  await clock.advance(1_000);
+  expect(await looking).toMatchObject({ incarnation: 1 });
+  expect(clock.sleeping).toBe(0);
 });

@@ -6,7 +6,7 @@
 import type { ConductorId, ModelId } from "@greco/domain/model";
 import type { BindingStore, Clock, ConductorLease, Log } from "@greco/ports";
 
-/** Another incarnation acts for this conductor now: stop, and do not come back by yourself. */
+/** Another incarnation acts for this conductor now: stop, and stand by. */
 export class TakenOverError extends Error {
   override name = "TakenOverError";
 }
@@ -65,5 +65,24 @@ export async function keepLease(
       `incarnation ${standing?.incarnation ?? "?"} of conductors/${conductor} has taken models/${model} over from ` +
         `${lease.incarnation}: one process at a time acts for a conductor`,
     );
+  }
+}
+
+/**
+ * Resolves when whoever holds the lease has not renewed it for twice its time, counted from the last change that was
+ * seen (as R2 says for writers). A store that cannot be read tells nothing: the count begins anew.
+ */
+export async function lapsed(options: LeaseOptions, signal: AbortSignal): Promise<ConductorLease> {
+  const { bindingStore, clock, model, conductor, leaseMs } = options;
+  let seen: ConductorLease | undefined;
+  let sinceMs = clock.monotonicMs();
+  for (;;) {
+    const standing = await bindingStore.readConductor(model, conductor, signal).catch(() => undefined);
+    signal.throwIfAborted();
+    const same = standing?.incarnation === seen?.incarnation && standing?.count === seen?.count;
+    if (standing === undefined || !same) sinceMs = clock.monotonicMs();
+    else if (clock.monotonicMs() - sinceMs >= 2 * leaseMs) return standing;
+    seen = standing;
+    await clock.sleep(leaseMs / 3, signal);
   }
 }

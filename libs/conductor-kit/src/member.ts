@@ -1,6 +1,7 @@
 /**
  * A conductor in one model, for as long as it is there: takes the next incarnation, reads the journal, runs a
- * session, and begins anew when one ended that nobody has taken over.
+ * session, and begins anew when one ended. Of two processes of one conductor the one that started last is at work;
+ * the other stands by, and takes over when that one's lease has lapsed.
  */
 import { Conductor_State } from "@greco/contracts/greco/conductor/v1/conductor";
 import type { CandidateId } from "@greco/domain/model";
@@ -12,7 +13,7 @@ import { backoffOf, type SessionContext } from "./context.ts";
 import { hear } from "./hearing.ts";
 import type { CandidateState } from "./journal.ts";
 import { JournalFile } from "./journal-file.ts";
-import { keepLease, TakenOverError } from "./lease.ts";
+import { keepLease, lapsed } from "./lease.ts";
 import { retire } from "./retire.ts";
 import { Session } from "./session.ts";
 import { writeSnapshots } from "./snapshots.ts";
@@ -47,29 +48,24 @@ export class Member {
     return { incarnation: lease.incarnation, viewVersion: chain.version, candidates };
   }
 
-  /** Resolves when another process has taken over; rejects with the signal's reason. */
+  /** Rejects with the signal's reason. */
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#context;
-    try {
-      await untilDone(
-        backoffOf(this.#context),
-        signal,
-        () => this.#runSession(signal),
-        (error) => {
-          const final = error instanceof TakenOverError;
-          log[final ? "error" : "warn"]("conductor.session-ended", { error });
-          return final ? "final" : "again";
-        },
-      );
-    } catch (error) {
-      if (!(error instanceof TakenOverError)) throw error;
-    }
+    await untilDone(
+      backoffOf(this.#context),
+      signal,
+      () => this.#runSession(signal),
+      (error) => {
+        log.warn("conductor.session-ended", { error });
+        return "again";
+      },
+    );
   }
 
   async #runSession(signal: AbortSignal): Promise<never> {
     const context = this.#context;
     const { bindingStore, id, limits, model } = context;
-    await this.#checkTakenOver(signal);
+    await this.#standBy(signal);
     const lease = await bindingStore.takeConductor(model, id, signal);
     const { incarnation } = lease;
     this.#lastIncarnation = incarnation;
@@ -97,15 +93,15 @@ export class Member {
     }
   }
 
-  /** One process at a time: who was taken over while it could not reach the store does not take back. */
-  async #checkTakenOver(signal: AbortSignal): Promise<void> {
-    const { bindingStore, id, model } = this.#context;
+  /** One process at a time: who was taken over, in whatever way it noticed, waits for the other's end. */
+  async #standBy(signal: AbortSignal): Promise<void> {
+    const { bindingStore, id, limits, log, model } = this.#context;
     const last = this.#lastIncarnation;
     const standing = await bindingStore.readConductor(model, id, signal);
-    if (last !== undefined && standing !== undefined && standing.incarnation > last)
-      throw new TakenOverError(
-        `incarnation ${standing.incarnation} of conductors/${id} has taken models/${model} over from ${last}`,
-      );
+    if (last === undefined || standing === undefined || standing.incarnation <= last) return;
+    log.warn("conductor.stands-by", { incarnation: standing.incarnation, own: last });
+    const lease = await lapsed({ ...this.#context, conductor: id, leaseMs: limits.leaseMs }, signal);
+    log.warn("conductor.takes-over", { from: lease.incarnation, why: "its lease has lapsed" });
   }
 }
 

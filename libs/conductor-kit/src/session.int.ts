@@ -371,7 +371,20 @@ describe("time", () => {
 });
 
 describe("another process that takes over", () => {
-  it("fences the first, which stops and does not come back", async () => {
+  it("is followed by the first, which stands by, when its lease has lapsed", async () => {
+    const { rig, heard, control } = await started();
+    await using _rig = rig;
+    await until(() => expect(control.registrations).toHaveLength(1));
+    const first = rig.running;
+    const second = await rig.start(new RegionConductor(new Region()));
+    await until(() => expect(first?.status().get(model)).toBeUndefined());
+    await second[Symbol.asyncDispose]();
+    await until(() => expect(first?.status().get(model)?.incarnation).toBe(3));
+    await control.review(control.propose("p1", { changes: { "thing/a": { n: 2 } } }));
+    expect((await heard("p1.review")).at(-1)?.incarnation).toBe(3n);
+  });
+
+  it("fences the first, which stops and does not come back while it lives", async () => {
     const { rig, conductor, heard, control } = await started();
     await using _rig = rig;
     await until(() => expect(control.registrations).toHaveLength(1));

@@ -1,6 +1,6 @@
 /**
  * Metrics in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats, version 0.0.4).
- * Why not a package: docs/decisions/0085-telemetry.md.
+ * Why not a package: docs/decisions/0095-telemetry.md.
  *
  * M1. A name has one meaning: taken twice by counters or histograms it is the same one, with another meaning it throws.
  * M2. A state that cannot be read is left out and logged; the others are shown.
