@@ -13,6 +13,8 @@ export type Attempt<T> = (client: Etcd3, options: CallOptions) => Promise<T>;
 
 export type Calls = {
   read<T>(attempt: Attempt<T>, signal: AbortSignal): Promise<T>;
+  /** Of what a node has by itself: needs no leader, and waits for none. */
+  readAnywhere<T>(attempt: Attempt<T>, signal: AbortSignal): Promise<T>;
   write<T>(attempt: Attempt<T>, bytes: number, signal: AbortSignal): Promise<T>;
   /** Refuses further calls, and resolves when none is on its way. */
   close(): Promise<void>;
@@ -46,14 +48,14 @@ export function createCalls({ hosts, clock, log, limits, compactRevision }: Call
   let closed = false;
 
   const run = async <T>(
-    kind: "read" | "write",
+    kind: "read" | "read anywhere" | "write",
     attempt: Attempt<T>,
     deadlineMs: number,
     signal: AbortSignal,
   ): Promise<T> => {
     const giveUpAt = clock.monotonicMs() + limits.giveUpMs;
-    for (;;) {
-      await orAbort(hosts.settled(), signal);
+    for (let attempts = 1; ; attempts++) {
+      if (kind !== "read anywhere") await orAbort(hosts.settled(), signal);
       const host = hosts.current();
       try {
         return await orAbort(attempt(host.client, callOptions(deadlineMs)), signal);
@@ -72,7 +74,8 @@ export function createCalls({ hosts, clock, log, limits, compactRevision }: Call
             `etcd at ${host.address} did not answer; the write may have been done: read back. ${failure.error.message}`,
             { cause: failure.error },
           );
-        if (clock.monotonicMs() >= giveUpAt)
+        // However long that took: each node is asked.
+        if (clock.monotonicMs() >= giveUpAt && attempts >= hosts.addresses.length)
           throw new StoreUnavailableError(
             `no node of etcd answers (${hosts.addresses.join(", ")}): is it running? ${failure.error.message}`,
             { cause: failure.error },
@@ -96,6 +99,8 @@ export function createCalls({ hosts, clock, log, limits, compactRevision }: Call
 
   return {
     read: (attempt, signal) => tracked(() => run("read", attempt, limits.readAttemptMs, signal), signal),
+    readAnywhere: (attempt, signal) =>
+      tracked(() => run("read anywhere", attempt, limits.readAttemptMs, signal), signal),
     write: (attempt, bytes, signal) =>
       tracked(() => run("write", attempt, limits.writeMs + bytes * limits.writeMsAByte, signal), signal),
     async close() {

@@ -7,7 +7,7 @@ import {
   type ReadOptions,
 } from "@greco/ports";
 import type { IRangeRequest, IRangeResponse } from "etcd3";
-import type { Calls } from "./calls.ts";
+import type { Attempt, Calls } from "./calls.ts";
 import type { Wire } from "./wire.ts";
 
 /** Keys of the first page; the next ones take as many as make about that many bytes. */
@@ -29,7 +29,9 @@ async function readPage(calls: Calls, request: IRangeRequest, signal: AbortSigna
   if (serializable)
     try {
       const noLeader = { interceptors: [] };
-      return await calls.read((client, each) => client.kv.range(request, { ...each, ...noLeader }), signal);
+      const attempt: Attempt<IRangeResponse> = (client, each) =>
+        client.kv.range(request, { ...each, ...noLeader });
+      return await calls.readAnywhere(attempt, signal);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
     }
