@@ -38,7 +38,10 @@ export function journalTests(setup: Setup<BindingStore>): void {
   test("gives every one of many who start at once an incarnation of its own", async (store, harness) => {
     await using other = await harness.open();
     const leases = await Promise.all([take(store), take(other), take(store), take(other)]);
-    expect(leases.map((lease) => lease.incarnation).toSorted()).toEqual([1, 2, 3, 4]);
+    const taken = leases.map((lease) => lease.incarnation);
+    expect(new Set(taken).size).toBe(4);
+    // One whose answer was lost may be left out.
+    expect((await take(store)).incarnation).toBeGreaterThan(Math.max(...taken));
   });
 
   test("renews the lease as it was seen, and refuses who was taken over", async (store, harness) => {
