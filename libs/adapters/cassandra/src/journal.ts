@@ -7,7 +7,7 @@ import type { ConductorId, ModelId } from "@greco/domain/model";
 import { type ConductorLease, FencedError, type JournalRecord, StoreUnknownError } from "@greco/ports";
 import type { Core } from "./core.ts";
 import { CAS_ATTEMPTS, CASSANDRA_LIMITS } from "./limits.ts";
-import { numberOf, statement, type Statement, textOf, type Value } from "./session.ts";
+import { numberOf, statement, type Statement, type Swapped, textOf, type Value } from "./session.ts";
 import { swapped } from "./swap.ts";
 
 /** Those who start at once refuse each other: each round lets one of them in. */
@@ -101,9 +101,16 @@ export class Journal {
   async append(incarnation: number, records: readonly JournalRecord[]): Promise<void> {
     let fresh = records;
     let last = isConsecutive(records) ? (records[0]?.sequence ?? 0) - 1 : undefined;
+    let lost = false;
     for (let attempt = 0; attempt <= CAS_ATTEMPTS; attempt++) {
-      if (last !== undefined && (await this.#appendAfter(incarnation, last, fresh))) return;
+      if (last !== undefined) {
+        const outcome = await this.#appendAfter(incarnation, last, fresh);
+        if (outcome === "applied") return;
+        lost ||= outcome === "unknown";
+      }
       const stands = await this.#standing();
+      // The answer was lost, and another took over behind it: they stand, as if it had been quicker.
+      if (lost && stands.incarnation !== incarnation && (await this.#areOurs(incarnation, fresh))) return;
       this.#checkIncarnation(stands, incarnation);
       fresh = await this.#fresh(stands, records);
       if (fresh.length === 0) return;
@@ -153,7 +160,7 @@ export class Journal {
           ...this.#where(),
           upTo,
         ),
-        this.#insert(summary),
+        this.#insert(incarnation, summary),
       ]);
       if (outcome === "applied") return;
     }
@@ -177,29 +184,47 @@ export class Journal {
     );
   }
 
-  #insert({ sequence, json }: JournalRecord): Statement {
+  #insert(author: number, { sequence, json }: JournalRecord): Statement {
     return statement(
-      "INSERT INTO conductor (model, conductor, sequence, json) VALUES (?, ?, ?, ?)",
+      "INSERT INTO conductor (model, conductor, sequence, json, author) VALUES (?, ?, ?, ?, ?)",
       ...this.#where(),
       sequence,
       json,
+      author,
     );
   }
 
-  /** False: refused, or of unknown outcome. */
-  async #appendAfter(incarnation: number, last: number, records: readonly JournalRecord[]): Promise<boolean> {
+  async #appendAfter(
+    incarnation: number,
+    last: number,
+    records: readonly JournalRecord[],
+  ): Promise<Swapped | "nothing"> {
     const end = records.at(-1)?.sequence;
-    if (end === undefined) return false;
-    const outcome = await this.#core.sites.own.swap([
+    if (end === undefined) return "nothing";
+    return this.#core.sites.own.swap([
       this.#change(
         "last_sequence = ?",
         "incarnation = ? AND last_sequence = ?",
         [end],
         [incarnation, last === 0 ? null : last],
       ),
-      ...records.map((record) => this.#insert(record)),
+      ...records.map((record) => this.#insert(incarnation, record)),
     ]);
-    return outcome === "applied";
+  }
+
+  /** They were swapped together: one tells of all. */
+  async #areOurs(incarnation: number, records: readonly JournalRecord[]): Promise<boolean> {
+    const record = records.at(-1);
+    if (record === undefined) return false;
+    const row = await this.#core.sites.own.row(
+      statement(
+        "SELECT json, author FROM conductor WHERE model = ? AND conductor = ? AND sequence = ?",
+        ...this.#where(),
+        record.sequence,
+      ),
+      "serial",
+    );
+    return numberOf(row, "author") === incarnation && textOf(row, "json") === record.json;
   }
 
   /** At LOCAL_SERIAL: what is under way is ended first. */

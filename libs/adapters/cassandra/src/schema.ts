@@ -65,7 +65,7 @@ export const MIGRATIONS: readonly Migration[] = [
          model text, epoch bigint, digest text, chunk int, content text, PRIMARY KEY ((model, epoch, digest), chunk))`,
       // ---- conductors: lease and journal in one partition, so that a record is swapped together with the lease
       `CREATE TABLE IF NOT EXISTS conductor (
-         model text, conductor text, sequence bigint, json text,
+         model text, conductor text, sequence bigint, json text, author bigint,
          incarnation bigint static, count bigint static, holder text static,
          first_sequence bigint static, last_sequence bigint static,
          PRIMARY KEY ((model, conductor), sequence))`,
