@@ -104,6 +104,7 @@ export class Scanner {
   /** The last query saw the row before `next` and no more: what comes next is another append. */
   #fresh: boolean;
   #page: number;
+  #ended: number | undefined;
 
   constructor(place: LanePlace, scan: Scan) {
     this.#place = place;
@@ -124,6 +125,8 @@ export class Scanner {
   /** At most `limit` rows; empty: the next one is missing. */
   async page(limit: number): Promise<readonly StoredRow[]> {
     const { limits } = this.#place;
+    // Its bucket was just read to the end.
+    if (this.#ended === bucketOf(this.#next, limits)) return [];
     const before = this.#fresh ? [] : bucketsBefore(this.#next, limits);
     for (const bucket of [bucketOf(this.#next, limits), ...before]) {
       const rows = await this.#from(bucket, Math.min(limit, this.#page));
@@ -141,6 +144,7 @@ export class Scanner {
     if (last === undefined) return [];
     this.#next = (last.seq + 1) as Seq;
     this.#fresh = gapless.length < limit;
+    this.#ended = this.#fresh ? bucket : undefined;
     this.#grow(gapless);
     return gapless;
   }

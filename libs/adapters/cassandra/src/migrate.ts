@@ -7,7 +7,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { types, type Client } from "cassandra-driver";
-import type { Clock, Log } from "@greco/ports";
+import { type Clock, type Log, StoreUnavailableError } from "@greco/ports";
 import { readError } from "./errors.ts";
 import { MIGRATION_LOCK_S } from "./limits.ts";
 import { MIGRATIONS, type Migration } from "./schema.ts";
@@ -63,7 +63,7 @@ function checked({ keyspace, replication }: MigrateOptions): string {
 }
 
 export async function migrate(client: Client, options: MigrateOptions, signal: AbortSignal): Promise<void> {
-  const { keyspace, migrations = MIGRATIONS, log } = options;
+  const { keyspace, migrations = MIGRATIONS, log, clock } = options;
   const replicas = checked(options);
   const known = migrations.at(-1)?.version ?? 0;
   const run = async (cql: string): Promise<types.ResultSet> => {
@@ -93,10 +93,25 @@ export async function migrate(client: Client, options: MigrateOptions, signal: A
   await agreed(client, options, signal);
   const holder = randomUUID();
   await lock(run, options, holder, signal);
+  let lockedAtMs = clock.monotonicMs();
+  const keepLock = async (): Promise<void> => {
+    if (clock.monotonicMs() - lockedAtMs < (MIGRATION_LOCK_S * 1_000) / 4) return;
+    const sentAtMs = clock.monotonicMs();
+    const kept = await run(
+      `UPDATE ${keyspace}.schema_version USING TTL ${MIGRATION_LOCK_S} SET holder = '${holder}'
+       WHERE id = 'lock' IF holder = '${holder}'`,
+    );
+    if (!kept.wasApplied())
+      throw new StoreUnavailableError(`another process migrates keyspace ${keyspace}: open it again`);
+    lockedAtMs = sentAtMs;
+  };
   try {
     for (const migration of migrations) {
       if (migration.version <= (await version())) continue;
-      for (const cql of migration.statements) await run(qualified(cql, keyspace));
+      for (const cql of migration.statements) {
+        await keepLock();
+        await run(qualified(cql, keyspace));
+      }
       // S2
       await agreed(client, options, signal);
       await run(
