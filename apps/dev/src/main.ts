@@ -1,14 +1,21 @@
-// `greco dev`: everything in one process, on embedded stores, keeping its data.
+// `greco dev`: everything in one process, on embedded stores or on real engines, keeping its data.
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type EngineConfig, engineSettings } from "@greco/engines";
+import { parseConfig } from "@greco/service-kit";
 import { type Dev, startDev } from "./start-dev.ts";
+import { PORTS } from "./stores.ts";
 
 const USAGE = `greco dev [--data DIR] [--port-base N] [--lease-ms N] [--log-level debug|info|warn|error]
+          [--engines real --etcd A,B --nats A,B --cassandra A,B]
   Starts registry, coordinator, three conductors, ingress and runtime in this process.
   --data DIR       where everything is kept (default ~/.greco/dev)
   --lease-ms N     every lease (default 3000); after a kill -9 a restart goes on about four of them later
   --port-base N    gRPC on N … N+3, Connect and gRPC-Web on N+10 … N+12 (default 7100; 0: free ports)
+  --engines real   on etcd, NATS and Cassandra, at --etcd, --nats, --cassandra (host:port,…) or where GRECO_ETCD,
+                   GRECO_NATS and GRECO_CASSANDRA say; more by --cassandra-data-center, --keyspace, --replication,
+                   --etcd-prefix, --nats-prefix, and files of credentials as a service's --help says
 Example:
   greco dev --data .greco/try --port-base 0`;
 const PORT_BASE = 7_100;
@@ -17,10 +24,31 @@ const LEASE_MS_MIN = 100;
 const LEASE_MS_MAX = 600_000;
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 
+const settings = engineSettings(PORTS);
+const flagOf = (key: string): string => key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+/** The names that a service knows them by; the folder is --data here, too. */
+const engineFlags = Object.fromEntries(
+  Object.keys(settings)
+    .filter((key) => key !== "data")
+    .map((key) => [flagOf(key), { type: "string" as const }]),
+);
+
+/** Undefined: embedded. The environment only says where real engines are, not that they are wanted. */
+function enginesOf(values: Readonly<Record<string, unknown>>): EngineConfig | undefined {
+  const given = Object.keys(engineFlags).flatMap((flag) =>
+    typeof values[flag] === "string" ? [`--${flag}=${values[flag]}`] : [],
+  );
+  if (given.length === 0) return undefined;
+  const known = Object.keys(settings).map((key) => `GRECO_${flagOf(key).replaceAll("-", "_").toUpperCase()}`);
+  const env = Object.fromEntries(known.map((name) => [name, process.env[name]]));
+  return parseConfig(settings, { flags: given, env });
+}
+
 function parse(argv: readonly string[]) {
   const { values } = parseArgs({
     args: [...argv],
     options: {
+      ...engineFlags,
       data: { type: "string" },
       "port-base": { type: "string" },
       "log-level": { type: "string", default: "warn" },
@@ -46,6 +74,7 @@ function parse(argv: readonly string[]) {
     dataDir: values.data ?? join(homedir(), ".greco", "dev"),
     portBase: portBase === 0 ? undefined : portBase,
     logLevel,
+    engines: enginesOf(values),
     ...(leaseMs === undefined ? {} : { leaseMs }),
   };
 }

@@ -18,12 +18,13 @@ import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor"
 import { IngressService } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
 import type { ConductorDependencies } from "@greco/conductor-kit";
+import type { EngineConfig } from "@greco/engines";
 import type { LaneStore, Log } from "@greco/ports";
 import { type Client, createClient } from "@greco/sdk";
 import { createLog, type LogLevel, systemClock, systemIds } from "@greco/service-kit";
 import { createIdentities, type Person } from "./identities.ts";
 import { lockFolder } from "./lock.ts";
-import { openStores, type Stores } from "./stores.ts";
+import { openEngineStores, openStores, type Stores } from "./stores.ts";
 
 export type DevOptions = {
   readonly dataDir: string;
@@ -35,6 +36,8 @@ export type DevOptions = {
   readonly leaseMs?: number;
   /** How long voters may review. Shorter: a voter that is absent leads to an abort sooner. */
   readonly reviewMs?: number;
+  /** Where the stores are, unless embedded; the folder then has keys and tokens only. */
+  readonly engines?: EngineConfig | undefined;
   /** In place of the embedded ones: opened by the caller, and the caller's to close. */
   readonly stores?: Partial<Stores>;
 };
@@ -90,7 +93,11 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
   starting.use(await lockFolder(dir));
   // Clients are made as long as it runs, so they have a stack of their own.
   const connections = starting.use(new AsyncDisposableStack());
-  const stores = { ...(await openStores(dir, systemClock, starting, signal)), ...options.stores };
+  const opened =
+    options.engines?.engines === "real"
+      ? await openEngineStores(options.engines, basics, starting, signal)
+      : await openStores(dir, systemClock, starting, signal);
+  const stores = { ...opened, ...options.stores };
   const identities = await createIdentities(dir, stores.cp, systemClock, log);
   const { authority } = identities;
   const listen = (offset: number) => ({

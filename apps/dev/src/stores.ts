@@ -1,4 +1,4 @@
-/** Every outside system of the platform on its embedded adapter, in one folder. */
+/** Every outside system of the platform: on its embedded adapter, in one folder, or on the engines that are named. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -8,7 +8,9 @@ import {
   openEmbeddedCpStore,
   openEmbeddedLaneStore,
 } from "@greco/adapter-embedded";
-import type { BindingStore, Clock, ControlLog, CpStore, LaneStore, Wake } from "@greco/ports";
+import { type EngineConfig, openEngines } from "@greco/engines";
+import type { BindingStore, Clock, ControlLog, CpStore, LaneStore, Log, Wake } from "@greco/ports";
+import { Readiness, waitFor } from "@greco/service-kit";
 
 export type Stores = {
   readonly cp: CpStore;
@@ -34,4 +36,27 @@ export async function openStores(
     bindings: stack.use(await openEmbeddedBindingStore(at("bindings"))),
     wake: stack.use(createEmbeddedWake()),
   };
+}
+
+/** Of all of them; those that are down are waited for. */
+export const PORTS = ["cpStore", "controlLog", "laneStore", "bindingStore", "wake"] as const;
+
+/** On etcd, NATS and Cassandra. The caller's stack owns what is opened. */
+export async function openEngineStores(
+  given: EngineConfig,
+  basics: { readonly clock: Clock; readonly log: Log },
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<Stores> {
+  const parts = { ...basics, readiness: new Readiness() };
+  const opened = await openEngines(
+    PORTS,
+    {
+      ...{ ...parts, given, stack, metrics: undefined },
+      waitFor: (dependency, open) => waitFor(dependency, open, parts, signal),
+    },
+    signal,
+  );
+  const { cpStore: cp, controlLog, laneStore: lanes, bindingStore: bindings, wake } = opened;
+  return { cp, controlLog, lanes, bindings, wake };
 }

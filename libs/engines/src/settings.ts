@@ -20,7 +20,7 @@ const settings = {
   natsPrefix: config.text("what every subject and stream in NATS begins with", { default: "greco" }),
   natsReplicas: config.integer("NATS servers that keep each command", { min: 1, max: 5 }, { default: 1 }),
   cassandra: config.optional(config.list("Cassandra's nodes, host:port; first those of this site")),
-  cassandraDataCenter: config.text("the data centre that is this site", { default: "datacenter1" }),
+  cassandraDataCenter: config.text("the data centre that is this site", { default: "dc1" }),
   cassandraCredentialsFile: config.optional(
     config.secretFile("Cassandra's user and password: user:password"),
   ),
