@@ -39,7 +39,9 @@ const args = process.argv.slice(2);
 const main = join(root, "apps", args[0] === "dev" ? "dev" : "cli", "src", "main.ts");
 const rest = args[0] === "dev" ? args.slice(1) : args;
 // node:sqlite and type stripping still announce themselves as experimental; a user cannot act on that.
-const child = spawn(chooseNode(), ["--disable-warning=ExperimentalWarning", main, ...rest], {
+// Without the second flag V8 keeps some 60 MiB of garbage of a large model (docs/decisions/0050-registry.md).
+const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=8"];
+const child = spawn(chooseNode(), [...flags, main, ...rest], {
   stdio: "inherit",
   // Half the time of a short command is compiling; a folder that cannot be written only costs that time.
   env: { NODE_COMPILE_CACHE: join(root, ".cache", "node"), ...process.env },
