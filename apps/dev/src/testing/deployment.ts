@@ -88,6 +88,8 @@ export class Deployment implements AsyncDisposable {
     let metrics = "";
     createInterface({ input: child.stderr }).on("line", (line) => {
       said.push(line);
+      // A process that crashes says so in its own words.
+      if (!line.startsWith("{")) return;
       const { event, address, health } = JSON.parse(line) as {
         event: string;
         address?: string;
