@@ -157,7 +157,8 @@ export interface Conductor {
   retire(retirement: Retirement, signal: AbortSignal): Promise<void>;
   /**
    * Of which streams (`stream/flights`) the lanes run a binding; `flows` are the queries that were in force with
-   * it. Absent: of all that the epochs' scopes name, which keeps bindings longer than need be.
+   * it; that rejects where it cannot be told, and what it rejects with is to be let through (I13). Absent: of all
+   * that the epochs' scopes name, which keeps bindings longer than need be.
    */
   inputsOf?(
     binding: { readonly entity: EntityIdentity; readonly content: string },

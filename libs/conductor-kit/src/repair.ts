@@ -13,9 +13,10 @@ import {
   parseEntityIdentity,
   type CandidateId,
   type EntityIdentity,
+  type EntityKey,
   type Epoch,
 } from "@greco/domain/model";
-import { createBindingReader } from "@greco/lane-kit";
+import { BindingMissingError, createBindingReader } from "@greco/lane-kit";
 import { readCandidate } from "./candidates.ts";
 import type { Affected, NewBinding } from "./conductor.ts";
 import { Flows } from "./flows.ts";
@@ -148,7 +149,7 @@ async function isToBeWritten(
   return true;
 }
 
-/** I13: retire removes what lies behind the floor once no lane needs it. */
+/** I13: retire removes what lies behind the floor once no lane needs it, as far as that can be told. */
 async function isRetired(
   { context, ledger }: Session,
   { entity, candidate, from, until }: Lost,
@@ -159,7 +160,13 @@ async function isRetired(
   if (until === undefined || until > (await laneStore.readFloor(model, signal))) return false;
   const sources = { laneStore, ledger, bindings: createBindingReader({ bindingStore, model }) };
   const flows = new Flows(sources);
-  const inputs = await conductor.inputsOf?.({ entity, content }, () => flows.in(from, until, signal));
+  let inputs: readonly EntityKey[] | undefined;
+  try {
+    inputs = await conductor.inputsOf?.({ entity, content }, () => flows.in(from, until, signal));
+  } catch (error) {
+    if (error instanceof BindingMissingError) return false;
+    throw error;
+  }
   const bounds = boundsOf(ledger.index, { entity, candidate, from, until }, inputs);
   const look = await Look.take(sources, new Seen(), signal);
   for (const [stream, below] of bounds)

@@ -1,13 +1,35 @@
 /** Retire against the embedded lane store: what lanes, replays, pins and other epochs need stays (I13, R7, R9). */
 import type { Entry, LaneId, LaneInfo } from "@greco/domain/lane";
 import { laneId, seq, writerId } from "@greco/domain/lane";
-import { candidateId, epoch, hashOf, type EntityIdentity } from "@greco/domain/model";
+import {
+  candidateId,
+  entityKey,
+  epoch,
+  hashOf,
+  parseEntityIdentity,
+  type EntityIdentity,
+  type EntityKey,
+} from "@greco/domain/model";
 import { describe, expect, it } from "vitest";
+import type { Flow } from "./conductor.ts";
 import { model, Region, RegionConductor, Rig, until, type Proposal } from "./testing/index.ts";
 
 const FLIGHTS = "stream/flights@1" as EntityIdentity;
 const writer = writerId("w");
 let appended = 0;
+const QUERY = "query/q@1" as EntityIdentity;
+
+/** Knows which queries look up a thing, by its name, as tables are looked up. */
+class LookedUp extends RegionConductor {
+  async inputsOf(
+    { entity }: { readonly entity: EntityIdentity },
+    flows: () => Promise<readonly Flow[]>,
+  ): Promise<readonly EntityKey[]> {
+    const { name } = parseEntityIdentity(entity);
+    const using = (await flows()).filter(({ tables }) => tables.includes(name));
+    return using.map(({ from }) => entityKey("stream", from));
+  }
+}
 
 const marker = (at: number, of: number): Entry => ({
   kind: "marker",
@@ -27,27 +49,36 @@ const data = (at: number, of: number): Entry => ({
 class World {
   readonly rig: Rig;
   readonly region = new Region();
-  readonly conductor = new RegionConductor(this.region);
-  constructor(rig: Rig) {
+  readonly conductor: RegionConductor;
+  constructor(rig: Rig, Author: typeof RegionConductor) {
     this.rig = rig;
+    this.conductor = new Author(this.region);
   }
 
   /** The model at version 1, with `thing/a` bound from epoch 2 (candidate p1) and replaced at epoch 3 (p2). */
-  static async open(bindings: Readonly<Record<string, unknown>> = {}): Promise<World> {
+  static async open(
+    bindings: Readonly<Record<string, unknown>> = {},
+    Author: typeof RegionConductor = RegionConductor,
+  ): Promise<World> {
     const rig = await Rig.open();
-    const world = new World(rig);
+    const world = new World(rig, Author);
     rig.control.seed({});
-    const rows = Object.entries(bindings).map(([entity, content]) => ({
-      model,
-      entity: entity as EntityIdentity,
-      candidate: candidateId("none"),
-      hash: hashOf(JSON.stringify(content)),
-      content: JSON.stringify(content),
-    }));
-    await rig.bindings.putBindings(rows, rig.signal);
+    await world.bind("none", bindings);
     await rig.mark("none", []);
     await rig.start(world.conductor);
     return world;
+  }
+
+  /** What other conductors publish. */
+  async bind(candidate: string, bindings: Readonly<Record<string, unknown>>): Promise<void> {
+    const rows = Object.entries(bindings).map(([entity, content]) => ({
+      model,
+      entity: entity as EntityIdentity,
+      candidate: candidateId(candidate),
+      hash: hashOf(JSON.stringify(content)),
+      content: JSON.stringify(content),
+    }));
+    await this.rig.bindings.putBindings(rows, this.rig.signal);
   }
 
   async lane(
@@ -151,6 +182,23 @@ describe("retire", () => {
     await world.replaced();
     await world.expectKept("p1");
     await world.rig.lanes.trim(model, lane, seq(3), world.rig.signal);
+    await world.untilRetired("p1");
+  });
+
+  it("I13: keeps what a query may have used whose binding is lost, and not what one used that is retired", async () => {
+    const flow = { from: "flights", to: "out" };
+    await using world = await World.open({ [QUERY]: { ...flow, tables: ["a"] } }, LookedUp);
+    const { bindings, lanes, signal } = world.rig;
+    await world.lane("l", [marker(1, 2), data(2, 2), marker(3, 3), marker(4, 4)]);
+    await world.commit(await world.ready("p1", { a: { n: 1 } }));
+    await bindings.deleteBinding(model, QUERY, candidateId("none"), signal);
+    const p2 = await world.ready("p2", { b: { n: 1 } });
+    await world.bind("p2", { [QUERY]: { ...flow, tables: [] } });
+    await world.commit(p2);
+    await world.commit(await world.ready("p3", { a: { n: 2 } }));
+    await world.expectKept("p1");
+    // Whoever retired it had raised the floor to the epoch that replaced it.
+    await lanes.raiseFloor(model, epoch(3), signal);
     await world.untilRetired("p1");
   });
 

@@ -8,7 +8,7 @@
  *   way back wants stays.
  */
 import { parseEntityIdentity, type EntityKey, type Epoch } from "@greco/domain/model";
-import { createBindingReader, type ProgressSources } from "@greco/lane-kit";
+import { BindingMissingError, createBindingReader, type ProgressSources } from "@greco/lane-kit";
 import { untilDone } from "./backoff.ts";
 import { backoffOf } from "./context.ts";
 import { Flows } from "./flows.ts";
@@ -121,7 +121,16 @@ export class Retirer {
   }
 
   async #isNeeded(look: Look, object: string, superseded: Superseded, signal: AbortSignal): Promise<boolean> {
-    const bounds = this.#bounds.get(object) ?? (await this.#boundsOf(superseded, signal));
+    const { log } = this.#session.context;
+    let bounds = this.#bounds.get(object);
+    try {
+      bounds ??= await this.#boundsOf(superseded, signal);
+    } catch (error) {
+      if (!(error instanceof BindingMissingError)) throw error;
+      // I13: what cannot be told is a need.
+      log.debug("conductor.still-needed", { binding: object, why: error.message });
+      return true;
+    }
     if (bounds === undefined) {
       this.#waiting.delete(object);
       return true;
@@ -130,7 +139,7 @@ export class Retirer {
     for (const [stream, below] of bounds) {
       const why = await look.need(stream, superseded.from, below, signal);
       if (why === undefined) continue;
-      this.#session.context.log.debug("conductor.still-needed", { binding: object, why });
+      log.debug("conductor.still-needed", { binding: object, why });
       return true;
     }
     return false;
