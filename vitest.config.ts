@@ -54,6 +54,21 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      // Clusters that are broken again and again, for long: `npm run test:soak`; `npm test` leaves them out.
+      {
+        extends: true,
+        test: {
+          name: "soak",
+          include: ["{apps,libs,tools}/**/*.soak.ts"],
+          exclude: ignored,
+          globalSetup: ["tools/servers/global-setup.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 3_600_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });

@@ -5,6 +5,7 @@
 //   npm test -- libs/domain -t "I7"   only vitest, with vitest's own filters
 //   npm test -- --embedded-only       without the tests on real servers (etcd, NATS, Cassandra), which need Go,
 //                                     Java and Python; combines with the others
+//   npm run test:soak                 what takes too long for each time, and nothing else; with vitest's own filters
 //
 // A failing step does not hide the next: all run, then the summary. Each static step counts as one.
 import { nearest } from "./lib/nearest.ts";
@@ -41,12 +42,14 @@ async function runStatic(steps: readonly Step[]): Promise<Line[]> {
 }
 
 const EMBEDDED_ONLY = "--embedded-only";
+const SOAK = "--soak";
 
 function parse(args: readonly string[]): { only: Set<string>; forVitest: string[] } {
   const only = new Set<string>();
   const forVitest: string[] = [];
   const names = [...staticSteps.map((step) => step.name), "vitest"];
-  const rest = args.filter((arg) => arg !== EMBEDDED_ONLY);
+  const soak = args.includes(SOAK);
+  const rest = args.filter((arg) => arg !== EMBEDDED_ONLY && arg !== SOAK);
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg !== "--only") {
       forVitest.push(arg);
@@ -61,7 +64,8 @@ function parse(args: readonly string[]): { only: Set<string>; forVitest: string[
     }
     only.add(name);
   }
-  if (only.size === 0 && forVitest.length > 0) only.add("vitest");
+  if (soak || (only.size === 0 && forVitest.length > 0)) only.add("vitest");
+  forVitest.push(soak ? "--project=soak" : "--project=!soak");
   if (args.includes(EMBEDDED_ONLY)) forVitest.push("--project=!engines");
   return { only, forVitest };
 }

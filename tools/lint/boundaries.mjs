@@ -55,7 +55,7 @@ const constraints = (alsoAllowed, alsoAllowedTo = {}) => [
   })),
 ];
 
-/** Tests start real servers with it; it is no package, since nothing that runs may need it. */
+/** Tests and the demo start real servers with it; it is no package, since nothing that is deployed may need it. */
 const serversOfTests = "^(\\.\\./)+tools/servers/[a-z-]+\\.ts$";
 
 const rule = (alsoAllowed, alsoAllowedTo, allow = []) => ({
@@ -78,6 +78,7 @@ export const testFiles = [
   "**/*.int.ts",
   "**/*.e2e.ts",
   "**/*.engine.ts",
+  "**/*.soak.ts",
   "**/*.contract.ts",
   "**/src/testing/**/*.ts",
 ];
@@ -85,7 +86,15 @@ export const testFiles = [
 export const boundaries = [
   { files: sources, plugins: { "@nx": nx }, rules: rule([]) },
   {
-    files: ["**/*.spec.ts", "**/*.int.ts", "**/*.e2e.ts", "**/*.engine.ts", "**/src/testing/**/*.ts"],
+    files: [
+      ...["**/*.spec.ts", "**/*.int.ts", "**/*.e2e.ts", "**/*.engine.ts", "**/*.soak.ts"],
+      "**/src/testing/**/*.ts",
+    ],
+    plugins: { "@nx": nx },
+    rules: rule(testsMayAlsoImport, testsOfMayImport, [serversOfTests]),
+  },
+  {
+    files: ["apps/demo/src/**/*.ts"],
     plugins: { "@nx": nx },
     rules: rule(testsMayAlsoImport, testsOfMayImport, [serversOfTests]),
   },

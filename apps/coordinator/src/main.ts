@@ -11,6 +11,7 @@ import { roleOf } from "@greco/control-kit";
 import { engineSettings, openEngines } from "@greco/engines";
 import { createClient, tokenFromFile } from "@greco/sdk";
 import { config, createAuthority, keysFromFile, runService, tokenVerifier } from "@greco/service-kit";
+import { COORDINATOR_LIMITS } from "./limits.ts";
 import { startCoordinator } from "./start-coordinator.ts";
 
 const ports = ["cpStore", "controlLog", "laneStore", "wake"] as const;
@@ -32,6 +33,11 @@ await runService(
       connect: config.listen("where Connect and gRPC-Web are served", {
         default: { host: "127.0.0.1", port: 7412 },
       }),
+      leaseMs: config.integer(
+        "the driver's lease, ms, the same for every coordinator",
+        { min: 1_000, max: 600_000 },
+        { default: COORDINATOR_LIMITS.driverLeaseMs },
+      ),
     },
   },
   async (parts, signal) => {
@@ -45,11 +51,11 @@ await runService(
       tokens: tokenVerifier(await keysFromFile(given.keys, clock, log), clock),
       roleOf: (model, subject, each) => roleOf(store, model, subject, each),
     });
-    const { listen, connect } = given;
+    const { listen, connect, leaseMs } = given;
     stack.use(
       await startCoordinator(
         { store, registry, ...data, clock, ids, log, authority, readiness, metrics },
-        { listen, connect },
+        { listen, connect, limits: { driverLeaseMs: leaseMs } },
         signal,
       ),
     );

@@ -26,6 +26,9 @@ export type Progress = { readonly sent: number; readonly acknowledged: number };
 export class Publisher {
   #sent = 0;
   #acknowledged = 0;
+  /** The most that was ever handed to an ingress: some of it may be stored though nobody said so. */
+  #handed = 0;
+  #stopped = false;
   #last: { readonly lane: string; readonly seq: bigint } | undefined;
   readonly #clock: Clock;
   readonly #stream: string;
@@ -39,6 +42,16 @@ export class Publisher {
 
   get progress(): Progress {
     return { sent: this.#sent, acknowledged: this.#acknowledged };
+  }
+
+  /** Nothing new is sent from now on; `publish` resolves when all that ever was is acknowledged. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** How many inputs are to be acknowledged. */
+  #due(inputs: readonly unknown[]): number {
+    return this.#stopped ? this.#handed : inputs.length;
   }
 
   /**
@@ -69,9 +82,9 @@ export class Publisher {
     this.#sent = this.#acknowledged;
     const responses = client.publishBatches(this.#batches(inputs, signal), { signal });
     for await (const response of responses) this.#take(response);
-    if (this.#acknowledged !== inputs.length) {
-      throw new Error(`${inputs.length} inputs were sent, ${this.#acknowledged} acknowledged`);
-    }
+    const due = this.#due(inputs);
+    if (this.#acknowledged !== due)
+      throw new Error(`${due} inputs were sent, ${this.#acknowledged} acknowledged`);
   }
 
   #take(response: PublishBatchesResponse): void {
@@ -100,16 +113,19 @@ export class Publisher {
     const first = this.#acknowledged;
     const { lane: lastLane, seq: lastSeq } = this.#last;
     const producer = { id, lastLane, lastSeq };
-    for (let at = first; at < inputs.length; at += perBatch) {
+    for (let at = first; at < this.#due(inputs); at += perBatch) {
       const wait = began + ((at - first) / this.#rate) * 1_000 - this.#clock.monotonicMs();
       if (wait > 0) await this.#clock.sleep(wait, signal);
       while (this.#sent - this.#acknowledged > perBatch * BATCHES_UNDER_WAY_MAX)
         await this.#clock.sleep(5, signal);
-      const messages = inputs.slice(at, at + perBatch).map((input, index) => ({
+      // It may have been stopped meanwhile.
+      const messages = inputs.slice(at, Math.min(at + perBatch, this.#due(inputs))).map((input, index) => ({
         payload: encoder.encode(JSON.stringify(input)),
         producerSeq: BigInt(at + index + 1),
       }));
+      if (messages.length === 0) return;
       this.#sent += messages.length;
+      this.#handed = Math.max(this.#handed, this.#sent);
       yield { stream: this.#stream, batchId: BigInt(at), messages, producer };
     }
   }
