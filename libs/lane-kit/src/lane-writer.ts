@@ -10,7 +10,7 @@ import type { Flight, LaneInfo, Lease, LeaseTiming, Seq, WriterId } from "@greco
 import { AppendWindow, dueFromLedger, laneId, leaseCreated, leaseHolds, writerId } from "@greco/domain/lane";
 import type { Epoch } from "@greco/domain/model";
 import { parseEntityIdentity } from "@greco/domain/model";
-import { wakeTopics } from "@greco/ports";
+import { type Append, wakeTopics } from "@greco/ports";
 import { LaneLostError } from "./errors.ts";
 import type { LedgerFollower } from "./ledger-follower.ts";
 import { followLedger } from "./ledger-follower.ts";
@@ -218,13 +218,10 @@ class Writer implements LaneWriter, LaneOwner {
 
   /** R1: an unknown outcome is answered by the same rows again, until the store says yes or the lease is over. */
   async #send(call: Call): Promise<void> {
-    const { laneStore, model, clock, ids, failpoint } = this.#options;
+    const { laneStore, model, clock, ids } = this.#options;
     const appends = call.map(({ lane, flight }) => ({ lane: lane.id, entries: flight.entries }));
-    const what = appends.some(({ entries }) => entries.some(({ kind }) => kind === "marker"))
-      ? (["append", "marker"] as const)
-      : (["append"] as const);
     const backoff = new Backoff(clock, ids);
-    for (const each of what) await failpoint?.(`lane.${each}.before`);
+    await this.#failpoints("before", appends);
     for (;;) {
       try {
         await laneStore.append(model, appends, this.lost);
@@ -234,7 +231,16 @@ class Writer implements LaneWriter, LaneOwner {
         await backoff.wait(this.lost);
       }
     }
-    for (const each of what) await failpoint?.(`lane.${each}.after`);
+    await this.#failpoints("after", appends);
+  }
+
+  async #failpoints(when: "before" | "after", appends: readonly Append[]): Promise<void> {
+    const { failpoint } = this.#options;
+    if (failpoint === undefined) return;
+    await failpoint(`lane.append.${when}`);
+    const markers = appends.flatMap(({ entries }) => entries.filter(({ kind }) => kind === "marker"));
+    for (const epoch of new Set(markers.map((each) => each.epoch)))
+      await failpoint(`lane.marker.${when}@${epoch}`);
   }
 
   #acknowledgeAll(): void {

@@ -27,7 +27,7 @@ export type LaneWriterOptions = {
    */
   readonly prepareEpoch?: (entry: LedgerEntry, signal: AbortSignal) => Promise<void>;
   readonly limits?: Partial<LaneWriterLimits>;
-  /** Where a test lets the process stop: `lane.append.before|after`, `lane.marker.before|after`. */
+  /** Where a test lets the process stop: `lane.append.before|after`, `lane.marker.before|after@<epoch>`. */
   readonly failpoint?: (name: string) => Promise<void>;
 };
 

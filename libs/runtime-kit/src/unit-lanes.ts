@@ -59,7 +59,7 @@ export class UnitLanes {
     const openAt = epoch(Math.max(after.epoch, tip?.epoch ?? 0));
     const { id: inputLane, group } = input;
     // Its first row is a marker, too.
-    await failpoint?.("runtime.marker.before");
+    await failpoint?.(`runtime.marker.before@${openAt}`);
     const lane = await writer.openLane(
       {
         stream,
@@ -72,7 +72,7 @@ export class UnitLanes {
       },
       signal,
     );
-    await failpoint?.("runtime.marker.after");
+    await failpoint?.(`runtime.marker.after@${openAt}`);
     this.#lanes.set(target, lane);
     const isClosed = (): void => {
       if (this.#lanes.get(target) === lane) closed();

@@ -228,7 +228,7 @@ export class UnitSession {
       case "marker": {
         const { failpoint } = this.#world;
         if (failpoint === undefined) return this.#write(step);
-        return failpoint(`runtime.${step.type}.before`).then(() => this.#write(step));
+        return failpoint(pointOf(step, "before")).then(() => this.#write(step));
       }
       case "advance":
         this.#lanes.get(step.target).advance(step.epoch);
@@ -254,7 +254,7 @@ export class UnitSession {
       if (step.target === "output") counts.outputs += step.entries.length;
       else counts.deadLetters += step.entries.length;
     }
-    if (failpoint !== undefined) written = written.then(() => failpoint(`runtime.${step.type}.after`));
+    if (failpoint !== undefined) written = written.then(() => failpoint(pointOf(step, "after")));
     written.then(() => this.#acknowledged(step.row), this.#fail);
   }
 
@@ -368,3 +368,7 @@ export class UnitSession {
     this.#schedule();
   }
 }
+
+/** `runtime.append.before`, `runtime.marker.after@2` */
+const pointOf = (step: Step & { type: "append" | "marker" }, when: "before" | "after"): string =>
+  `runtime.${step.type}.${when}${step.type === "marker" ? `@${step.epoch}` : ""}`;

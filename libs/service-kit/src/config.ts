@@ -53,7 +53,10 @@ export class ConfigError extends Error {
 }
 
 /** Read elsewhere, by every process alike. */
-const ENV_OF_OTHERS = new Set(["GRECO_FAILPOINT", "GRECO_CONFIG", "GRECO_CACHE", "GRECO_TEST_SERVERS"]);
+const ENV_OF_OTHERS = new Set([
+  ...["GRECO_FAILPOINT", "GRECO_FAILPOINT_WHEN"],
+  ...["GRECO_CONFIG", "GRECO_CACHE", "GRECO_TEST_SERVERS"],
+]);
 /** The command line's, which whoever works with it has in the shell that a service is started from, too. */
 const ENV_OF_CLI = new Set(["GRECO_DATA", "GRECO_MODEL", "GRECO_TOKEN", "GRECO_DEBUG"]);
 
