@@ -1,6 +1,6 @@
 /** `greco dev` as a process of its own, so that a test can kill it where it hurts and start it again on its data. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,7 +22,7 @@ const CALL_MS = 20_000;
 
 export class DevProcess implements AsyncDisposable {
   readonly dir: string;
-  readonly signal = AbortSignal.timeout(TEST_MS);
+  readonly signal: AbortSignal;
   #child: ChildProcess | undefined;
   #ended: Promise<number | null> = Promise.resolve(null);
   #connections = new AsyncDisposableStack();
@@ -30,17 +30,21 @@ export class DevProcess implements AsyncDisposable {
   #addresses: { registry: string; coordinator: string; ingress: string } | undefined;
   #errors = "";
 
-  private constructor(dir: string) {
+  private constructor(dir: string, limitMs: number) {
     this.dir = dir;
+    this.signal = AbortSignal.timeout(limitMs);
   }
 
-  static async prepare(): Promise<DevProcess> {
-    return new DevProcess(await mkdtemp(join(tmpdir(), "greco-process-")));
+  /** `limitMs`: for all of the test. */
+  static async prepare(limitMs = TEST_MS): Promise<DevProcess> {
+    return new DevProcess(await mkdtemp(join(tmpdir(), "greco-process-")), limitMs);
   }
 
-  /** `failpoint` as in GRECO_FAILPOINT: `commit.promote.after:kill`. */
+  /** `failpoint` as in GRECO_FAILPOINT, `commit.promote.after:kill`; its hits count from `arm()` on. */
   async start(failpoint?: string): Promise<void> {
-    const env = { ...process.env, ...(failpoint === undefined ? {} : { GRECO_FAILPOINT: failpoint }) };
+    const points =
+      failpoint === undefined ? {} : { GRECO_FAILPOINT: failpoint, GRECO_FAILPOINT_WHEN: this.#armed };
+    const env = { ...process.env, ...points };
     const child = spawn(
       process.execPath,
       [
@@ -90,6 +94,14 @@ export class DevProcess implements AsyncDisposable {
     for (const person of ["viewer", "editor", "releaser", "admin"] as const) {
       this.#tokens.set(person, await readFile(join(file.tokens, person), "utf8"));
     }
+  }
+
+  async arm(): Promise<void> {
+    await writeFile(this.#armed, "");
+  }
+
+  get #armed(): string {
+    return join(this.dir, "armed");
   }
 
   /** What the process wrote to stderr, for failures. */
