@@ -1,42 +1,13 @@
 import { Metadata, Client as GrpcClient, credentials, status } from "@grpc/grpc-js";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { GrecoError } from "@greco/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { until } from "../story.ts";
+import { errorOf, fingerprint } from "./refusal.ts";
 import { PARENT, scaling, stream, World } from "./world.ts";
 
+type Refused = Awaited<ReturnType<typeof errorOf>>;
+
 const FIELDS = { n: { type: "number" }, by: { type: "string" } };
-
-async function errorOf(call: () => Promise<unknown>): Promise<GrecoError> {
-  const error: unknown = await call().then(
-    () => undefined,
-    (each: unknown) => each,
-  );
-  if (!(error instanceof GrecoError))
-    throw new Error("the call should have been refused with a GrecoError", { cause: error });
-  return error;
-}
-
-/** Everything that a bad request could have changed. */
-async function fingerprint(world: World): Promise<unknown> {
-  const { registry, commit, ingress } = world.dev.clients("admin");
-  const options = { signal: world.signal };
-  const model = await registry.getModel({ name: PARENT }, options);
-  const { entities } = await registry.listEntities({ parent: PARENT, pageSize: 1_000 }, options);
-  const { drafts } = await registry.listDrafts({ parent: PARENT, pageSize: 1_000 }, options);
-  const { kinds } = await registry.listKinds({ parent: PARENT, pageSize: 1_000 }, options);
-  const { proposals } = await commit.listProposals({ parent: PARENT, pageSize: 1_000 }, options);
-  const { lanes } = await ingress.listLanes({ parent: PARENT, pageSize: 1_000 }, options);
-  return {
-    head: model.headVersion,
-    entities: entities.map((each) => [each.name, each.specJson]),
-    drafts: drafts.map((each) => [each.name, each.etag]),
-    kinds: kinds.map((each) => [each.name, each.etag]),
-    proposals: proposals.map((each) => [each.name, each.phase]),
-    tails: lanes.filter((each) => each.stream.includes("/a")).map((each) => [each.lane, each.tailSeq]),
-  };
-}
 
 describe("I15: bad input gets a precise status, changes nothing, crashes nothing", () => {
   let world: World;
@@ -206,7 +177,10 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
             kindId: "bad",
             kind: {
               displayName: "Bad",
-              schemaJson: "{}",
+              schemaJson: JSON.stringify({
+                type: "object",
+                properties: { s: { type: "string", pattern: "^(a+)+$" } },
+              }),
               rules: [{ id: "r", expression: "spec.(", message: "m" }],
             },
           },
@@ -264,7 +238,7 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
   async function frozen(
     changes: Parameters<World["draft"]>[0],
     deletes: readonly string[] = [],
-  ): Promise<GrecoError> {
+  ): Promise<Refused> {
     const made = await world.draft(changes);
     let etag = made.etag;
     if (deletes.length > 0) {
@@ -285,7 +259,7 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
     expect(await fingerprint(world)).toEqual(before);
     return error;
   }
-  const saysOf = (error: GrecoError): string =>
+  const saysOf = (error: Refused): string =>
     [
       error.message,
       ...error.preconditions.map((each) => `${each.subject} ${each.description}`),
@@ -371,58 +345,5 @@ describe("I15: bad input gets a precise status, changes nothing, crashes nothing
     expect(
       (await world.dev.clients("viewer").registry.getModel({ name: PARENT }, { signal: world.signal })).name,
     ).toBe(PARENT);
-  });
-
-  it("votes that are not asked for are refused: from a non-voter, for another candidate, of an old incarnation", async () => {
-    // The conductors of this world have answered their commands; nobody else may, and nothing may be said twice otherwise.
-    const admin = world.dev.clients("admin");
-    const error = await errorOf(() =>
-      admin.conductors.answerCommand(
-        {
-          conductor: "conductors/conductor-worker",
-          model: PARENT,
-          incarnation: 1n,
-          commandId: "forged",
-          candidate: "forged",
-          digest: "0".repeat(64),
-          answer: { case: "accept", value: {} },
-        },
-        { signal: world.signal },
-      ),
-    );
-    expect(error.code).toBe("PERMISSION_DENIED");
-    const conductor = await world.dev.asConductor("conductor-worker");
-    const answer = (incarnation: bigint, candidate: string, name = "conductor-worker") =>
-      errorOf(() =>
-        conductor.answerCommand(
-          {
-            conductor: `conductors/${name}`,
-            model: PARENT,
-            incarnation,
-            commandId: "forged",
-            candidate,
-            digest: "0".repeat(64),
-            answer: { case: "accept", value: {} },
-          },
-          { signal: world.signal },
-        ),
-      );
-    const registered = await until(
-      async () =>
-        (await admin.conductors.listConductors({ model: PARENT }, { signal: world.signal })).conductors.find(
-          (each) => each.name === "conductors/conductor-worker",
-        ),
-      world.signal,
-    );
-    expect((await answer(registered.incarnation, "no-such-candidate")).code).toBe("FAILED_PRECONDITION");
-    expect((await answer(registered.incarnation, "no-such-candidate", "conductor-tables")).code).toBe(
-      "PERMISSION_DENIED",
-    );
-    const proposals = (
-      await admin.commit.listProposals({ parent: PARENT, pageSize: 10 }, { signal: world.signal })
-    ).proposals;
-    const candidate = proposals[0]?.candidate ?? "";
-    // Settled long ago, and never with this digest.
-    expect((await answer(registered.incarnation, candidate)).code).toBe("FAILED_PRECONDITION");
   });
 });
