@@ -18,7 +18,8 @@ export const check: Check = {
         .split(delimiter)
         .filter((each) => !each.includes("node_modules"))
         .join(delimiter);
-      const env = { PATH: path, XDG_CACHE_HOME: join(dir, "cache"), GRECO_DATA: "" };
+      const cache = join(dir, "cache");
+      const env = { PATH: path, XDG_CACHE_HOME: cache, GRECO_CACHE: join(cache, "greco"), GRECO_DATA: "" };
       const node = (await run("node", ["--version"], { env, signal: context.signal })).stdout.trim();
       context.say(`npm start in ${clone}, Node ${node}`);
       const started = await run("npm", ["start", "-s", "--", "--once", "--json"], {
