@@ -11,6 +11,8 @@ export const NATS_LIMITS = {
   /** Of pauses between attempts at anything else. */
   backoffMinMs: 50,
   backoffMaxMs: 1_000,
+  /** Hints to one topic within it are one message more: little beside what a reader takes, and ten appends or more. */
+  wakeEveryMs: 2,
   /** What is under way when it closes may end within this. */
   drainMs: 2_000,
   /** One request to JetStream. */

@@ -2,11 +2,13 @@
  * Hints by core NATS (libs/ports/src/wake.ts). Those who listen in this process hear without the server, so they do
  * also while there is none; those in others hear through it, if it is there at that moment. A hint that nobody could
  * be given is dropped, never kept: whoever waits for one also polls. Any number of hints to one topic in one turn are
- * one message, and one call of each listener. After a reconnect all listeners are called once, since hints may have
- * been missed.
+ * one message, and one call of each listener; more of them within a few milliseconds are one more message at their end,
+ * because a busy lane hints with every append, and each message costs as much as the append's own. After a reconnect all
+ * listeners are called once, since hints may have been missed.
  */
 import type { Wake } from "@greco/ports";
 import type { NatsConnection, Subscription } from "@nats-io/transport-node";
+import { NATS_LIMITS } from "./limits.ts";
 import { Link, type NatsOptions } from "./link.ts";
 import { namesOf, type Names } from "./subjects.ts";
 
@@ -31,6 +33,10 @@ class NatsWake implements Wake {
   /** Of the subscriptions that stand; another one has none of them. */
   #connection: NatsConnection | undefined;
   #turn: NodeJS.Immediate | undefined;
+  /** Told to other processes a moment ago; and, of these, to be told again when the moment is over. */
+  #justTold = new Set<string>();
+  #again = new Set<string>();
+  #moment: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(link: Link, names: Names) {
@@ -65,6 +71,7 @@ class NatsWake implements Wake {
     this.#closed = true;
     this.#off();
     if (this.#turn !== undefined) clearImmediate(this.#turn);
+    clearTimeout(this.#moment);
     this.#topics.clear();
     await this.#link[Symbol.asyncDispose]();
   }
@@ -98,12 +105,28 @@ class NatsWake implements Wake {
     const [here, elsewhere] = [[...this.#here], [...this.#elsewhere]];
     this.#here.clear();
     this.#elsewhere.clear();
-    const connection = this.#link.now;
-    if (connection !== undefined && !connection.isClosed() && !connection.isDraining())
-      for (const topic of elsewhere) connection.publish(this.#names.wakeOf(topic), EMPTY);
+    for (const topic of elsewhere)
+      if (this.#justTold.has(topic)) this.#again.add(topic);
+      else this.#tellElsewhere(topic);
     for (const topic of here) {
       const listeners = this.#topics.get(topic)?.listeners ?? new Set();
       for (const listener of [...listeners]) if (listeners.has(listener)) listener();
     }
+  }
+
+  #tellElsewhere(topic: string): void {
+    const connection = this.#link.now;
+    if (connection === undefined || connection.isClosed() || connection.isDraining()) return;
+    connection.publish(this.#names.wakeOf(topic), EMPTY);
+    this.#justTold.add(topic);
+    this.#moment ??= setTimeout(() => this.#momentOver(), NATS_LIMITS.wakeEveryMs);
+  }
+
+  #momentOver(): void {
+    this.#moment = undefined;
+    this.#justTold.clear();
+    const again = [...this.#again];
+    this.#again.clear();
+    for (const topic of again) this.#tellElsewhere(topic);
   }
 }
