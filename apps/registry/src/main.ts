@@ -6,9 +6,15 @@
  * That flag keeps V8's young generation small: by itself it grows to some 60 MiB of garbage beside the model.
  */
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
-import { roleOf } from "@greco/control-kit";
 import { engineSettings, openEngines } from "@greco/engines";
-import { config, createAuthority, keysFromFile, runService, tokenVerifier } from "@greco/service-kit";
+import {
+  config,
+  createAuthority,
+  keysFromFile,
+  runService,
+  tokenVerifier,
+  type RoleLookup,
+} from "@greco/service-kit";
 import { startRegistry } from "./start-registry.ts";
 
 const ports = ["cpStore"] as const;
@@ -30,10 +36,8 @@ await runService(
   async (parts, signal) => {
     const { given, stack, clock, ids, log, readiness, metrics } = parts;
     const { cpStore: store } = await openEngines(ports, parts, signal);
-    const authority = createAuthority({
-      tokens: tokenVerifier(await keysFromFile(given.keys, clock, log), clock),
-      roleOf: (model, subject, each) => roleOf(store, model, subject, each),
-    });
+    const tokens = tokenVerifier(await keysFromFile(given.keys, clock, log), clock);
+    const authority = (roleOf: RoleLookup) => createAuthority({ tokens, roleOf });
     const { listen, connect } = given;
     stack.use(
       await startRegistry(

@@ -8,6 +8,7 @@ import {
   type ConnectListen,
   type Listen,
   type Readiness,
+  type RoleLookup,
   type ServerLimits,
 } from "@greco/service-kit";
 import { orAbort } from "./cache/abort.ts";
@@ -36,7 +37,8 @@ export type RegistryDependencies = {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
-  readonly authority: Authority;
+  /** A function is given the registry's own knowledge of roles, which costs a call nothing. */
+  readonly authority: Authority | ((roleOf: RoleLookup) => Authority);
   /** Health follows it. */
   readonly readiness?: Readiness | undefined;
   /** For operators; absent: nobody looks. */
@@ -63,13 +65,18 @@ export async function startRegistry(
   options: RegistryOptions,
   signal: AbortSignal,
 ): Promise<RunningRegistry> {
-  const { store, clock, ids, log, authority, readiness, metrics } = dependencies;
+  const { store, clock, ids, log, readiness, metrics } = dependencies;
   const limits = { ...REGISTRY_LIMITS, ...options.limits };
   await using starting = new AsyncDisposableStack();
   const running = new AbortController();
   starting.defer(() => running.abort(new Error("the registry stops")));
 
   const directory = await orAbort(Directory.open({ store, clock, log }, running.signal), signal);
+  const { authority: given } = dependencies;
+  const authority =
+    typeof given === "function"
+      ? given((model, subject, each) => directory.roleOf(model, subject, each))
+      : given;
   const history = new History(store, limits.readsAtOnce);
   const states = new States(directory, history, limits, log, running.signal);
   const drafts = new DraftStore(store, ids, directory, states, limits);

@@ -1,5 +1,5 @@
 /** Models, heads, kinds and roles: small, wanted by every call, and therefore in memory behind watches. */
-import { keys } from "@greco/control-kit";
+import { keys, type PersonRole } from "@greco/control-kit";
 import type { JsonObject, Kind, KindId, Kinds } from "@greco/domain/model";
 import type { Clock, Compare, CpStore, Log } from "@greco/ports";
 import { fault } from "@greco/service-kit";
@@ -51,6 +51,11 @@ export class Directory {
 
   async head(model: string, signal: AbortSignal): Promise<Stored<HeadRecord>> {
     return orNoModel(model, await this.heads.find(keys.head(model), signal));
+  }
+
+  /** As the watch has told of it, like all that calls ask for; what this replica has granted or revoked, at once. */
+  async roleOf(model: string, subject: string, signal: AbortSignal): Promise<PersonRole | undefined> {
+    return (await this.roles.find(keys.roleBinding(model, subject), signal))?.value.role;
   }
 
   /** From the store itself (linearizable). */
