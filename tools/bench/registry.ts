@@ -12,7 +12,8 @@ import { createAuthority, createLog, systemClock, systemIds, type Caller } from 
 export type RegistryClient = Client<typeof RegistryService>;
 
 export type BenchClients = { readonly person: RegistryClient; readonly control: RegistryClient };
-export type BenchRegistry = AsyncDisposable & BenchClients & { readonly running: RunningRegistry };
+export type BenchRegistry = AsyncDisposable &
+  BenchClients & { readonly running: RunningRegistry; idle(): Promise<void> };
 
 const CALL_CHANGES = 5_000;
 
@@ -40,7 +41,12 @@ export async function openBenchRegistry(signal: AbortSignal, dir?: string): Prom
   );
   const clients = stack.use(benchClients(running.address));
   const owned = stack.move();
-  return { ...clients, running, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    ...clients,
+    running,
+    idle: () => running.idle(),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 export function benchClients(address: string): BenchClients & AsyncDisposable {
@@ -128,7 +134,7 @@ export async function commitDraft(
 }
 
 export async function loadModel(
-  registry: BenchRegistry,
+  registry: BenchClients & { idle(): Promise<void> },
   model: string,
   count: number,
   signal: AbortSignal,
@@ -142,5 +148,5 @@ export async function loadModel(
     signal,
   );
   await registry.person.discardDraft({ name: `models/${model}/drafts/load` }, { signal });
-  await registry.running.idle();
+  await registry.idle();
 }

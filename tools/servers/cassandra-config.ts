@@ -111,14 +111,14 @@ const OPENS = [
   ...["jdk.management/com.sun.management.internal", "java.base/sun.nio.ch", "java.rmi/sun.rmi.transport.tcp"],
 ];
 
-/** Arguments of `java`. `jars`: all that Maven brought. */
-export function javaArguments({ folder }: Member, jars: readonly string[]): string[] {
+/** Arguments of `java`. `jars`: all that Maven brought. `forMeasuring`: with the compiler that optimises. */
+export function javaArguments({ folder }: Member, jars: readonly string[], forMeasuring: boolean): string[] {
   const agent = jars.find((jar) => /jamm-[\d.]+\.jar$/.test(jar));
   const conf = (name: string): string => `file://${join(folder, "conf", name)}`;
   return [
     ...["-ea", "-da:net.openhft...", `-Xms${HEAP}`, `-Xmx${HEAP}`, "-XX:+UseSerialGC", "-Xss512k"],
-    // Halves the processor time of a start; a node for benchmarks of Cassandra itself would leave it out.
-    "-XX:TieredStopAtLevel=1",
+    // Halves the processor time of a start.
+    ...(forMeasuring ? [] : ["-XX:TieredStopAtLevel=1"]),
     ...["-XX:MaxDirectMemorySize=256M", "-XX:ReservedCodeCacheSize=128m", "-XX:+PerfDisableSharedMem"],
     ...["-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError", "-Djava.net.preferIPv4Stack=true"],
     ...[`-Djava.io.tmpdir=${join(folder, "tmp")}`, `-Djna.tmpdir=${join(folder, "tmp")}`],

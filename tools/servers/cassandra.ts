@@ -149,7 +149,7 @@ function membersOf(centers: readonly DataCenter[], folder: string): Member[] {
 
 /** Without `dataCenters`: one, `dc1`. */
 async function startCassandra(options: StartOptions): Promise<Cluster> {
-  const { cache, folder, signal } = options;
+  const { cache, folder, signal, forMeasuring = false } = options;
   const centers = options.dataCenters ?? [{ name: "dc1", nodes: options.nodes }];
   const members = membersOf(centers, folder);
   const hosts = members.map(({ host }) => host);
@@ -165,7 +165,7 @@ async function startCassandra(options: StartOptions): Promise<Cluster> {
       address,
       folder: member.folder,
       program: "java",
-      args: javaArguments(member, jars),
+      args: javaArguments(member, jars, forMeasuring),
       reaper,
       startWithinMs: START_WITHIN_MS,
       async serves(servesSignal) {

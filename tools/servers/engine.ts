@@ -16,6 +16,8 @@ export type StartOptions = InstallOptions & {
   readonly folder: string;
   /** Cassandra only: `nodes` are divided among them. Default: one. */
   readonly dataCenters?: readonly DataCenter[];
+  /** Cassandra only: for measuring. It starts slowly, and is as quick as it can be once it is warm. */
+  readonly forMeasuring?: boolean;
 };
 
 export type DataCenter = { readonly name: string; readonly nodes: number };

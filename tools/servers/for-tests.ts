@@ -21,6 +21,8 @@ export type ServersOptions = {
   readonly own?: boolean;
   /** Cassandra, own clusters: instead of `nodes`. */
   readonly dataCenters?: readonly DataCenter[];
+  /** Cassandra, when it is started for the caller: compiled for throughput, not for a quick start. */
+  readonly forMeasuring?: boolean;
 };
 
 /** Set by global-setup.ts for the processes that run tests: a socket that answers with addresses. */
@@ -59,17 +61,20 @@ function sharedCluster(engine: Engine, addresses: readonly string[]): Cluster {
 /** Installs what is missing and starts a cluster in a folder that goes with it. */
 export async function ownCluster(
   name: EngineName,
-  { nodes = 1, dataCenters }: ServersOptions,
+  { nodes = 1, dataCenters, forMeasuring }: ServersOptions,
   signal: AbortSignal,
 ): Promise<Cluster> {
   const engine = engineNamed(name);
   const cache = cacheFolder();
-  const centers = dataCenters === undefined ? {} : { dataCenters };
+  const more = {
+    ...(dataCenters === undefined ? {} : { dataCenters }),
+    ...(forMeasuring === undefined ? {} : { forMeasuring }),
+  };
   await engine.install({ cache, say, signal });
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), `greco-${name}-`));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const cluster = stack.use(await engine.start({ cache, nodes, folder, say, signal, ...centers }));
+  const cluster = stack.use(await engine.start({ cache, nodes, folder, say, signal, ...more }));
   const owned = stack.move();
   return { ...cluster, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
