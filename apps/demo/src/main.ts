@@ -12,7 +12,7 @@ import { type Job, MainJob, withInferredSchema } from "./main-job.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { type DemoOptions, parseOptions, UsageError } from "./options.ts";
 import { count, euros, isGreen, type Report, tell, toReport } from "./report.ts";
-import { type Flight, runRolling, type Wrong, wrongOf } from "./rolling.ts";
+import { type Flight, RELOAD_EVERY_S, runRolling, type Wrong, wrongOf } from "./rolling.ts";
 import { readInputs } from "./source.ts";
 
 const models = (name: string): string => fileURLToPath(new URL(`../model/${name}`, import.meta.url));
@@ -69,10 +69,10 @@ async function compareRolling(
 ): Promise<Report> {
   narrator.step("The same change as ordinary reloads, runtime by runtime");
   const flights = job.inputs as unknown as Flight[];
-  const rolling = await runRolling(flights, job.first, job.second, signal);
+  const rolling = await runRolling(flights, job.first, job.second, job.rate, signal);
   const greco = wrongOf(flights, check, report.switch.epoch);
   narrator.say(
-    "four runtimes; each reloads its query, then its table, as two artefacts do; 2 s between reloads",
+    `a replay of the same flights through four simulated runtimes, which reload one after another: each its query, then its table, as two artefacts do; ${RELOAD_EVERY_S} s of ${job.rate} flights each between reloads`,
   );
   const row = (name: string, wrong: Wrong): string[] => [
     name,

@@ -1,6 +1,7 @@
 /**
- * The same change as ordinary reloads, on the same worker threads that Greco's runtime uses: four
- * runtimes take the flights in turn, and are reloaded one after the other. Query and table are two
+ * The same change as ordinary reloads, replayed in one process: the same flights go, at the pace of the
+ * run's rate but without waiting, through four simulated runtimes that take them in turn and reload one
+ * after the other; the programs run on the same worker host that Greco's runtime uses. Query and table are two
  * artefacts, so each runtime gets its new query first and its new table with the next reload; in between
  * it runs a mixture.
  *
@@ -30,8 +31,8 @@ export type Wrong = {
 
 const RUNTIMES = 4;
 const THREADS = 1;
-/** 2 s at 700 a second, which is quick for a rollout. */
-const FLIGHTS_BETWEEN_RELOADS = 1_400;
+/** Quick for a rollout. In flights it is as many as the rate brings meanwhile. */
+export const RELOAD_EVERY_S = 2;
 const BEGINS_AT = 0.4;
 const BATCH = 100;
 
@@ -119,6 +120,8 @@ export async function runRolling(
   flights: readonly Flight[],
   before: readonly EntityFile[],
   after: readonly EntityFile[],
+  /** Flights a second. */
+  rate: number,
   signal: AbortSignal,
 ): Promise<Wrong> {
   const old = contents(before);
@@ -135,9 +138,10 @@ export async function runRolling(
   const stages: (0 | 1 | 2)[] = Array.from({ length: RUNTIMES }, () => 0);
   const reloads = stages.flatMap((_, runtime) => [() => (stages[runtime] = 1), () => (stages[runtime] = 2)]);
   const begin = Math.floor((flights.length * BEGINS_AT) / BATCH) * BATCH;
+  const between = rate * RELOAD_EVERY_S;
   const tally = new Tally();
-  for (let at = 0, batch = 0; at < flights.length; at += BATCH, batch += 1) {
-    if (at >= begin && (at - begin) % FLIGHTS_BETWEEN_RELOADS === 0) reloads.shift()?.();
+  for (let at = 0, next = begin, batch = 0; at < flights.length; at += BATCH, batch += 1) {
+    for (; at >= next && reloads.length > 0; next += between) reloads.shift()?.();
     const some = flights.slice(at, at + BATCH);
     const { id } = programs[stages[batch % RUNTIMES] ?? 0];
     const paid = await pay(host, id, some, signal);
