@@ -1,7 +1,8 @@
 /**
  * The checker: from the raw inputs and the stored lanes alone, is anything lost, duplicated or
- * misapplied (I6, I8)? It shares no code with the runtime: it walks the rows, takes each entry's epoch
- * from the last marker at or before it, evaluates that epoch's query by itself, and compares.
+ * misapplied (I6, I8)? It walks the rows by itself, takes each entry's epoch from the last marker at or
+ * before it, and compares with what that epoch's query gives without the runtime, its workers or bindings:
+ * worked out by hand for the flights, and for other inputs by the same CEL library that the workers use.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { DataEntry, Entry, LaneId, Seq } from "@greco/domain/lane";

@@ -103,7 +103,8 @@ async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
     });
     const { check, vetoes, epoch } = await main.run(signal);
     let report = toReport(check, vetoes, epoch);
-    narrator.step("The checker, which shares nothing with the runtime");
+    const expected = job.byHand === undefined ? "by the same CEL library, without the runtime" : "by hand";
+    narrator.step(`The checker: it reads the stored lanes itself, and works each result out ${expected}`);
     tell(narrator, check, report, job.what);
     if (options.compare !== undefined) report = await compareRolling(job, check, report, narrator, signal);
     if (options.out !== undefined) {
