@@ -1,4 +1,5 @@
-import { GrecoError } from "@greco/sdk";
+import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
+import { createClient, GrecoError } from "@greco/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MODEL, PARENT, stream, World } from "./world.ts";
 
@@ -31,7 +32,7 @@ describe("roles and second-person approval", () => {
     expect(model.headVersion).toBe(0n);
   });
 
-  it("I14: a viewer reads and cannot edit; a call without a token is refused", async () => {
+  it("I14: a viewer reads and cannot edit", async () => {
     const refused = await errorOf(
       world.dev
         .clients("viewer")
@@ -43,6 +44,28 @@ describe("roles and second-person approval", () => {
       .clients("viewer")
       .registry.listDrafts({ parent: PARENT }, { signal: world.signal });
     expect(drafts.map((draft) => draft.name)).not.toContain(`${PARENT}/drafts/mine`);
+  });
+
+  it("I14: a call without a token, or with one that nobody issued, is refused", async () => {
+    const { registry } = world.dev.clients("viewer");
+    const draftsOf = async (): Promise<readonly string[]> =>
+      (await registry.listDrafts({ parent: PARENT }, { signal: world.signal })).drafts.map(
+        ({ name }) => name,
+      );
+    const before = await draftsOf();
+    for (const token of [{}, { token: "nobody-issued-it" }]) {
+      await using nobody = createClient(RegistryService, { address: world.dev.addresses.registry, ...token });
+      const { signal } = world;
+      for (const call of [
+        () => nobody.getModel({ name: PARENT }, { signal }),
+        () => nobody.createDraft({ parent: PARENT, draftId: "nobodys" }, { signal }),
+      ])
+        expect(await errorOf(call())).toMatchObject({
+          code: "UNAUTHENTICATED",
+          reason: expect.stringMatching(/^[A-Z][A-Z0-9_]+$/) as unknown,
+        });
+    }
+    expect(await draftsOf()).toEqual(before);
   });
 
   it("needs a second person where the model says so, bound to the etag, never the author", async () => {
