@@ -71,6 +71,9 @@ export const figureOf = (report: MainReport): string => {
 export const isGreen = (report: MainReport): boolean =>
   report.inputs > 0 && report.lost === 0 && report.duplicated === 0 && report.misapplied === 0;
 
+/** A run that is too short to compare the gap at the marker has not shown it: null fails. How large it may be is A-gap's. */
+export const hasGapRatio = (report: MainReport): boolean => typeof report.switch.gapRatio === "number";
+
 /** Every lane of the source switched in mid-stream. */
 export const switchedEverywhere = (report: MainReport): boolean =>
   report.switch.lanes.length > 1 &&

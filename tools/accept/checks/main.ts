@@ -1,5 +1,5 @@
 import type { Check } from "../check.ts";
-import { figureOf, isGreen, runMainJob, switchedEverywhere } from "../main-job.ts";
+import { figureOf, hasGapRatio, isGreen, runMainJob, switchedEverywhere } from "../main-job.ts";
 
 export const check: Check = {
   id: "A-main",
@@ -12,7 +12,12 @@ export const check: Check = {
       (veto) => veto.reason === "UNKNOWN_FIELD" && veto.fieldPath === "select.euros",
     );
     const pass =
-      code === 0 && isGreen(report) && report.inputs === 20_000 && switchedEverywhere(report) && vetoed;
+      code === 0 &&
+      isGreen(report) &&
+      report.inputs === 20_000 &&
+      switchedEverywhere(report) &&
+      hasGapRatio(report) &&
+      vetoed;
     return { figure: `${figureOf(report)}, vetoes ${report.vetoes.length}`, pass };
   },
 };
