@@ -1,11 +1,12 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Earthquake, mistakesByHand, type OutputLine } from "../earthquakes.ts";
 import type { Check } from "../check.ts";
-import { figureOf, isGreen, runMainJob, switchedEverywhere } from "../main-job.ts";
+import { figureOf, hasGapRatio, isGreen, runMainJob, switchedEverywhere } from "../main-job.ts";
 
-/** Enough for the change to fall in mid-stream, few enough to be short. */
-const RATE = 200;
+/** 17 s: enough equal windows beside the marker, few enough to be short. */
+const RATE = 100;
 
 export const check: Check = {
   id: "A-other",
@@ -14,7 +15,7 @@ export const check: Check = {
     const dir = await mkdtemp(join(tmpdir(), "greco-accept-"));
     try {
       const file = join(context.root, "node_modules/vega-datasets/data/earthquakes.json");
-      const { features } = JSON.parse(await readFile(file, "utf8")) as { features: unknown[] };
+      const { features } = JSON.parse(await readFile(file, "utf8")) as { features: Earthquake[] };
       const input = join(dir, "earthquakes.json");
       await writeFile(input, JSON.stringify(features));
       const out = join(dir, "out.jsonl");
@@ -35,7 +36,7 @@ export const check: Check = {
       const lines = (await readFile(out, "utf8"))
         .trimEnd()
         .split("\n")
-        .map((line) => JSON.parse(line) as Record<string, unknown>);
+        .map((line) => JSON.parse(line) as OutputLine);
       const complete =
         lines.length === report.outputs &&
         lines.every((line) => ["query", "lane", "seq", "epoch", "output"].every((field) => field in line));
@@ -45,8 +46,12 @@ export const check: Check = {
         report.inputs === features.length &&
         report.outputs > 0 &&
         switchedEverywhere(report) &&
+        hasGapRatio(report) &&
         complete;
-      return { figure: figureOf(report), pass };
+      const mistakes = mistakesByHand(features, lines, report.switch.epoch);
+      const hand =
+        mistakes.length === 0 ? "as worked out by hand" : `not as worked out by hand: ${mistakes[0]}`;
+      return { figure: `${figureOf(report)}, ${hand}`, pass: pass && mistakes.length === 0 };
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
