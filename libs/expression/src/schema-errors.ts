@@ -60,6 +60,8 @@ function sentence(error: ErrorObject, params: Readonly<Record<string, unknown>>,
   const limit = text(params["limit"]);
   switch (error.keyword) {
     case "type":
+      // 1e999 is JSON, and no double holds it.
+      if (typeof at === "number" && !Number.isFinite(at)) return "is too large for a number";
       return `must be ${typeNames(params["type"])}, is ${typeOf(at)}`;
     case "required":
       return "is required";

@@ -40,6 +40,10 @@ describe("compileSchema", () => {
       { path: '["a b"]', message: "must be an integer or null, is a string" },
       { path: "n", message: "must be <= 5, is 7" },
     ]);
+    const large = compileSchema({ properties: { n: { type: "number" } } });
+    expect(large.validate(JSON.parse('{"n": 1e999}'))).toEqual([
+      { path: "n", message: "is too large for a number" },
+    ]);
     expect(compileSchema({ type: "object" }).validate([])).toEqual([
       { path: "", message: "must be an object, is an array" },
     ]);
