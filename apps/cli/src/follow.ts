@@ -38,7 +38,7 @@ export function createProgress(output: Output): Progress {
       });
     },
     interrupted(error) {
-      if (!away) output.note(`the coordinator does not answer, still trying: ${error.message}`);
+      if (!away) output.note(`${error.message}; still trying`);
       away = true;
       // What follows is drawn below.
       drawn = 0;

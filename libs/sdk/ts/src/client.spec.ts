@@ -255,6 +255,15 @@ it("gives a read up after its attempts, and at once when it is refused for anoth
   expect(calls).toBe(3);
 });
 
+it("says who does not answer and where, not what grpc-js writes of it", async () => {
+  await using client = createClient(IngressService, { address: "127.0.0.1:1", reads: { attempts: 1 } });
+  await expect(client.listStreams({ parent: "models/m" }, { signal })).rejects.toMatchObject({
+    code: "UNAVAILABLE",
+    message: "the ingress does not answer at 127.0.0.1:1 (ECONNREFUSED)",
+    cause: expect.objectContaining({ code: 14 }) as unknown,
+  });
+});
+
 it("finds a service again that restarts", async () => {
   const handlers = { listStreams: async () => ({ nextPageToken: "here" }) };
   const first = await serveIngress(handlers);

@@ -196,7 +196,7 @@ async function sendUnary(
       (error, response) => {
         stop();
         if (error === null && response !== undefined) resolve(response);
-        else reject(failure(error, signal, connection));
+        else reject(failure(error, signal, connection, method));
       },
     );
     const stop = cancelOn(call, signal, connection.closed);
@@ -213,10 +213,10 @@ function cancelOn(call: { cancel(): void }, ...signals: readonly AbortSignal[]):
 }
 
 /** An aborted wait rejects with the signal's reason, everything else with a GrecoError. */
-function failure(error: unknown, signal: AbortSignal, connection: Connection): Error {
+function failure(error: unknown, signal: AbortSignal, connection: Connection, { parent }: DescMethod): Error {
   if (signal.aborted) return signal.reason as Error;
   if (connection.closed.aborted) return connectionClosed(connection);
-  if (isServiceError(error)) return fromServiceError(error);
+  if (isServiceError(error)) return fromServiceError(error, { address: connection.address, service: parent });
   return error instanceof Error ? error : new Error(String(error));
 }
 
@@ -256,7 +256,7 @@ async function* callServerStream(
     metadata,
     callOptions,
   );
-  yield* responsesOf(call, options.signal, connection);
+  yield* responsesOf(call, options.signal, connection, method);
 }
 
 async function openStream(
@@ -276,6 +276,7 @@ async function* responsesOf(
   call: Responses,
   signal: AbortSignal,
   connection: Connection,
+  method: DescMethod,
 ): AsyncGenerator<Message, void> {
   const stop = cancelOn(call, signal, connection.closed);
   // The iteration reports the error; one that comes after it was left has nobody to tell.
@@ -284,7 +285,7 @@ async function* responsesOf(
     for await (const message of call.iterator({ destroyOnReturn: false })) yield message as Message;
     signal.throwIfAborted();
   } catch (error) {
-    throw failure(error, signal, connection);
+    throw failure(error, signal, connection, method);
   } finally {
     stop();
     // C2: harmless when the call is over.
@@ -311,7 +312,7 @@ async function* callBidi(
     call.cancel();
   });
   try {
-    yield* responsesOf(call, options.signal, connection);
+    yield* responsesOf(call, options.signal, connection, method);
   } catch (error) {
     // What the requests failed with is the cause of the cancellation that the responses tell of.
     throw requestsFailure === undefined ? error : requestsFailure.error;

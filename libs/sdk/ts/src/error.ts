@@ -1,5 +1,5 @@
 /** What a call fails with: the server's status and its details, decoded. */
-import { fromBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import { fromBinary, type DescMessage, type DescService, type MessageShape } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code } from "@greco/contracts/google/rpc/code";
 import {
@@ -55,15 +55,45 @@ const codeNames = new Map<number, CodeName>(
   Object.entries(Code).map(([name, number]) => [number, name as CodeName]),
 );
 
+/** Whom the error is about. */
+export type Called = { readonly address: string; readonly service: DescService };
+
+/** Who serves what, as people say it. */
+const SERVERS: Readonly<Record<string, string>> = {
+  "greco.registry.v1.RegistryService": "registry",
+  "greco.commit.v1.CommitService": "coordinator",
+  "greco.conductor.v1.ConductorService": "coordinator",
+  "greco.conductor.v1.ColdBootService": "coordinator",
+  "greco.dataplane.v1.IngressService": "ingress",
+};
+
+/** Of what no server has said: what grpc-js writes there is for its own developers. */
+function connectionMessage(
+  code: CodeName,
+  details: string,
+  { address, service }: Called,
+): string | undefined {
+  const server = `the ${SERVERS[service.typeName] ?? service.name}`;
+  if (code === "DEADLINE_EXCEEDED") return `${server} at ${address} has not answered in time`;
+  if (code !== "UNAVAILABLE") return undefined;
+  if (details.startsWith("Name resolution failed"))
+    return `${server} does not answer at ${address}: there is no such host`;
+  const why = /\bE[A-Z]{3,}\b/.exec(details)?.[0];
+  return `${server} does not answer at ${address}${why === undefined ? "" : ` (${why})`}`;
+}
+
 /** A grpc-js error as ours. */
-export function fromServiceError(error: ServiceError): GrecoError {
+export function fromServiceError(error: ServiceError, called?: Called): GrecoError {
   const status = decodeStatus(error.metadata?.get("grpc-status-details-bin")[0]);
   const info = detailOf(status, ErrorInfoSchema);
   const retryDelay = detailOf(status, RetryInfoSchema)?.retryDelay;
-  return new GrecoError({
-    code: codeNames.get(error.code) ?? "UNKNOWN",
+  const code = codeNames.get(error.code) ?? "UNKNOWN";
+  const unsaid =
+    status === undefined && called !== undefined ? connectionMessage(code, error.details, called) : undefined;
+  const parts: GrecoErrorParts = {
+    code,
     reason: info?.reason ?? "",
-    message: error.details,
+    message: unsaid ?? error.details,
     violations: (detailOf(status, BadRequestSchema)?.fieldViolations ?? []).map(({ field, description }) => ({
       field,
       description,
@@ -74,7 +104,8 @@ export function fromServiceError(error: ServiceError): GrecoError {
     metadata: info?.metadata ?? {},
     retryAfterMs:
       retryDelay === undefined ? undefined : Number(retryDelay.seconds) * 1000 + retryDelay.nanos / 1_000_000,
-  });
+  };
+  return new GrecoError(parts, unsaid === undefined ? undefined : error);
 }
 
 function decodeStatus(bytes: string | Buffer | undefined): Status | undefined {
