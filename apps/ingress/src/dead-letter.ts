@@ -3,7 +3,7 @@ import type { QueryContent } from "@greco/domain/epoch";
 import type { LaneId, Seq } from "@greco/domain/lane";
 import type { EntityIdentity } from "@greco/domain/model";
 import { entityKey } from "@greco/domain/model";
-import { readersOf } from "@greco/lane-kit";
+import { progressOf, readersOf } from "@greco/lane-kit";
 import { fault, nearest } from "@greco/service-kit";
 import type { ModelHost } from "./model-host.ts";
 import { bindingOf } from "./stream-names.ts";
@@ -46,6 +46,7 @@ export async function deadLetter(
     ]);
   }
   const query = await readerNamed(host, stream, order.query, entry.epoch, signal);
+  await refuseIfRead(host, query, order, signal);
   const { lane, seq, reason } = order;
   await laneStore.putDeadLetterOrder(host.model, { query, lane, seq, actor: subject, reason }, signal);
   log.info("dead-letter.ordered", { model: host.model, query, lane, seq, subject, reason });
@@ -68,6 +69,21 @@ async function mayGiveUp(
       `or name the subject in access.publish of the stream`,
     { metadata: { stream, subject } },
   );
+}
+
+/** What a query has read is done: an order to give it up would never be carried out. */
+async function refuseIfRead(
+  host: ModelHost,
+  query: EntityIdentity,
+  order: DeadLetterOrder,
+  signal: AbortSignal,
+): Promise<void> {
+  const { laneStore } = host.context;
+  const { inputSeq } = await progressOf({ laneStore, ledger: host.ledger }, query, order.lane, signal);
+  if (order.seq > inputSeq) return;
+  const description = `${order.query} has read lane ${order.lane} up to ${inputSeq}: what it made of ${order.seq} stands`;
+  const subject = `models/${host.model}/entities/${entityKey("query", order.query)}`;
+  throw fault.precondition("ALREADY_READ", description, [{ type: "ALREADY_READ", subject, description }]);
 }
 
 /** The query of that name which reads the stream at the epoch of the entry. */

@@ -142,6 +142,19 @@ describe("what the data plane shows of itself", () => {
     });
   });
 
+  it("says that there is no such stream, and lists none of a removed one's ended lanes as live", async () => {
+    const { client } = await world.ingress();
+    const list = (stream: string) => client.listLanes({ parent: PARENT, stream }, { signal: never });
+    expect(await refusal(list("flihgts"))).toMatchObject({
+      code: "NOT_FOUND",
+      reason: "UNKNOWN_STREAM",
+      message: "model airline has no stream flihgts at epoch 1: did you mean flights?",
+    });
+    await world.commit([{ entity: FLIGHTS }]);
+    expect((await list("flights")).lanes).toEqual([]);
+    expect((await list("dead-letters")).lanes).toEqual([]);
+  });
+
   it("I12: shows why a query does not go on in a lane", async () => {
     const { client, lane } = await published(3);
     await work(lane, { inputSeq: 2, holding: "HOST_FAILED: no worker" });
@@ -212,6 +225,8 @@ describe("what the data plane shows of itself", () => {
     await eventually(async () => ((await retained(laneId(position?.lane ?? ""))) === 2 ? true : undefined));
     expect(await retained(lane)).toBe(4);
     expect((await lanesOf(client))[0]?.readers[0]).toMatchObject({ readSeq: 3n, lag: 3n });
+    const { streams } = await client.listStreams({ parent: PARENT }, { signal: never });
+    expect(streams.find(({ name }) => name === RESOURCE)?.entries).toBe(3n);
   });
 
   it("takes an ended lane out of the live ones once every query has read it", async () => {
@@ -229,6 +244,9 @@ describe("what the data plane shows of itself", () => {
       lane,
       LaneStatus_State.ENDED,
     ]);
+    // It is over, and holds its entries until their retention ends.
+    const { streams } = await client.listStreams({ parent: PARENT }, { signal: never });
+    expect(streams.find(({ name }) => name === RESOURCE)?.entries).toBe(3n);
   });
 
   it("I14: takes a dead-letter order by hand from an operator, for a message that the query reads", async () => {
@@ -251,5 +269,11 @@ describe("what the data plane shows of itself", () => {
     expect(await world.laneStore.listDeadLetterOrders(MODEL, QUERY, lane, never)).toEqual([
       { query: QUERY, lane, seq: 2, actor: "olga", reason: "poison" },
     ]);
+    await work(lane, { inputSeq: 2 });
+    expect(await refusal(olga.deadLetter(order, { signal: never }))).toMatchObject({
+      code: "FAILED_PRECONDITION",
+      reason: "ALREADY_READ",
+      message: `late-flights has read lane ${lane} up to 2: what it made of 2 stands`,
+    });
   });
 });

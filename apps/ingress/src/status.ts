@@ -21,7 +21,7 @@ import { fault } from "@greco/service-kit";
 import type { ModelHost } from "./model-host.ts";
 import type { Page } from "./paging.ts";
 import { numberKey, pageOf } from "./paging.ts";
-import { isBuiltIn } from "./stream-names.ts";
+import { checkKnown, isBuiltIn } from "./stream-names.ts";
 
 export type PageRequest = { readonly pageSize: number; readonly pageToken: string };
 
@@ -51,21 +51,26 @@ export class Status {
     identity: EntityIdentity,
     signal: AbortSignal,
   ): Promise<MessageInitShape<typeof StreamStatusSchema>> {
-    const lanes = await host.context.laneStore.listLanes(host.model, { stream: identity }, signal);
-    const live = lanes.filter(({ state }) => state.end === undefined);
+    const filter = { stream: identity, includeFinished: true };
+    const lanes = await host.context.laneStore.listLanes(host.model, filter, signal);
+    let liveLanes = 0;
     let entries = 0;
     let epoch = host.ledger.newest;
     for (const lane of lanes) {
-      const last = await this.#last(host, lane, signal);
-      entries += last.seq;
-      if (lane.state.end === undefined && last.epoch < epoch) epoch = last.epoch;
+      const { firstRetained, end } = lane.state;
+      // An ended lane's record says all: only live ones are looked into.
+      const last = end === undefined ? await this.#last(host, lane, signal) : undefined;
+      entries += Math.max(0, (last?.seq ?? end ?? 0) - firstRetained + 1);
+      if (last === undefined) continue;
+      liveLanes += 1;
+      if (last.epoch < epoch) epoch = last.epoch;
     }
     return {
       name: `models/${host.model}/streams/${parseEntityIdentity(identity).name}`,
       identity,
       ledgerEpoch: BigInt(host.ledger.newest),
       lanesEpoch: BigInt(this.#currentEpoch(host, identity, epoch)),
-      liveLanes: live.length,
+      liveLanes,
       entries: BigInt(entries),
     };
   }
@@ -87,6 +92,7 @@ export class Status {
   ): Promise<Page<MessageInitShape<typeof LaneStatusSchema>>> {
     const { laneStore } = host.context;
     const { stream, includeEnded } = request;
+    if (stream !== "") await checkKnown(host, stream, signal);
     const listed = await laneStore.listLanes(host.model, { includeFinished: includeEnded }, signal);
     const key = stream === "" ? undefined : entityKey("stream", stream);
     const chosen = listed

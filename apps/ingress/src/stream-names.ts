@@ -59,7 +59,7 @@ async function lookAgain(
   await host.ledger.refresh(signal);
   const found = inForce(host, resource, name);
   if (found !== undefined) return found;
-  const { index, newest, model } = host.ledger;
+  const { index, model } = host.ledger;
   const former = index.identitiesOf(entityKey("stream", name)).at(-1);
   if (former !== undefined) {
     const since = index.changesOf(former).at(-1);
@@ -70,15 +70,29 @@ async function lookAgain(
       { metadata: { removedByEpoch: String(since) } },
     );
   }
+  throw unknownStream(host, name);
+}
+
+/** A stream that is or was: its lanes outlive it. */
+export async function checkKnown(host: ModelHost, name: string, signal: AbortSignal): Promise<void> {
+  const isKnown = (): boolean =>
+    BUILT_IN_STREAMS.some((stream) => parseEntityIdentity(stream).name === name) ||
+    host.ledger.index.identitiesOf(entityKey("stream", name)).length > 0;
+  if (isKnown()) return;
+  await host.ledger.refresh(signal);
+  if (!isKnown()) throw unknownStream(host, name);
+}
+
+function unknownStream({ ledger: { index, newest, model } }: ModelHost, name: string): Error {
   const names = index
     .entitiesOf("stream")
     .filter((stream) => index.bindingAt(newest, stream) !== undefined)
     .map((stream) => parseEntityIdentity(stream).name);
   const near = nearest(name, names);
   const hint = near === undefined ? "" : `: did you mean ${near}?`;
-  throw fault.notFound(
+  return fault.notFound(
     "UNKNOWN_STREAM",
-    resource,
+    `models/${model}/streams/${name}`,
     `model ${model} has no stream ${name} at epoch ${newest}${hint}`,
     near === undefined ? {} : { metadata: { nearest: `models/${model}/streams/${near}` } },
   );

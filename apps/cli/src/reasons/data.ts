@@ -48,6 +48,10 @@ export const DATA_REASONS = {
     means: "the lane has no entry at this position, or does not keep it any more",
     next: "greco status shows how many entries a lane has",
   },
+  ALREADY_READ: {
+    means: "the query has read beyond this position: there is nothing left to give up",
+    next: "greco status shows how far each reader is; what it made of the message is in its output",
+  },
   NOT_A_MESSAGE: { means: "the entry at this position is a marker", next: "name the position of a message" },
   UNKNOWN_READER: {
     means: "no query of this name reads the lane at that position",
