@@ -1,3 +1,4 @@
+import { EntityFileError } from "@greco/entity-files";
 import { GrecoError, type GrecoErrorParts } from "@greco/sdk";
 import { expect, it } from "vitest";
 import { CliError, describeError } from "./cli-error.ts";
@@ -38,6 +39,15 @@ it("lists what is wrong field by field, unless the message has said it", () => {
       }),
     ),
   ).toEqual(["error: it failed", "  model_id: must match", "  draft d: is stale"]);
+});
+
+it("lists all that is wrong in entity files, a line each", () => {
+  expect(describeError(new EntityFileError(["a.yaml: one", "b.yaml: two"], { next: "correct it" }))).toEqual([
+    "error: 2 things are wrong in the files:",
+    "  a.yaml: one",
+    "  b.yaml: two",
+    "next:  correct it",
+  ]);
 });
 
 it("takes anything that was thrown", () => {

@@ -1,26 +1,28 @@
 /** What the command line says when it cannot go on: what is wrong, where, what to do next. */
+import { EntityFileError } from "@greco/entity-files";
 import { GrecoError } from "@greco/sdk";
 import { REASONS } from "./reasons.ts";
 import { thingOf } from "./short-name.ts";
 import { printable } from "./text.ts";
 
-/** 1: it went wrong; 2: there are differences (`diff`, `plan`); also 2 for a command line that cannot be read. */
-export const EXIT = { ok: 0, failed: 1, differs: 2, usage: 2 } as const;
+/** 1: it went wrong, also a command line that cannot be read; 2 says one thing only: there are differences (`diff`, `plan`). */
+export const EXIT = { ok: 0, failed: 1, differs: 2 } as const;
 
 export class CliError extends Error {
   override name = "CliError";
-  readonly next: string | undefined;
-  readonly exitCode: number;
-  constructor(message: string, next?: string, exitCode: number = EXIT.failed) {
+  readonly next: string;
+  constructor(message: string, next: string) {
     super(message);
     this.next = next;
-    this.exitCode = exitCode;
   }
 }
 
-function nextStep(error: GrecoError): string | undefined {
+function nextStep(error: unknown): string | undefined {
+  if (error instanceof CliError || error instanceof EntityFileError) return error.next;
+  if (!(error instanceof GrecoError)) return undefined;
   if (error.code === "UNAVAILABLE" && error.reason === "")
     return "is it running? `greco doctor` looks at every connection";
+  if (error.code === "DEADLINE_EXCEEDED" && error.reason === "") return REASONS["DEADLINE_EXCEEDED"]?.next;
   return REASONS[error.reason]?.next;
 }
 
@@ -39,10 +41,9 @@ function details({ message, violations, preconditions }: GrecoError): string[] {
 export function describeError(error: unknown): string[] {
   const message = error instanceof Error ? error.message : String(error);
   const reason = error instanceof GrecoError && error.reason !== "" ? ` [${error.reason}]` : "";
-  const lines = [`error: ${message}${reason}`];
+  const lines = `error: ${message}${reason}`.split("\n");
   if (error instanceof GrecoError) lines.push(...details(error));
-  const next =
-    error instanceof GrecoError ? nextStep(error) : error instanceof CliError ? error.next : undefined;
+  const next = nextStep(error);
   if (next !== undefined) lines.push(`next:  ${next}`);
   return lines.map(printable);
 }

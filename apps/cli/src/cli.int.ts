@@ -27,15 +27,15 @@ describe("a command line that cannot be read", () => {
     [["stream", "subscribe", "s", "--from", "now"], "--from must be beginning, end, epoch:N or LANE:SEQ"],
     [["rollback", "first"], "version must be a whole number"],
     [["completion", "tcsh"], "Allowed choices are bash, zsh, fish"],
-  ])("%j ends with 2 and says why on stderr", async (args, message) => {
+  ])("%j ends with 1 (2 says that something differs) and says why on stderr", async (args, message) => {
     const ran = await dev.run([...args, "--model", "any"]);
-    expect(ran).toMatchObject({ code: 2, stdout: "" });
+    expect(ran).toMatchObject({ code: 1, stdout: "" });
     expect(ran.stderr).toContain(message);
   });
 
   it("asks which model, and where the services are", async () => {
     expect(await dev.run(["list"])).toMatchObject({
-      code: 2,
+      code: 1,
       stdout: "",
       stderr: "error: which model?\nnext:  give --model NAME or GRECO_MODEL; `greco model list` shows them\n",
     });
@@ -85,6 +85,7 @@ unclaimedAllowed: true
     expect(parse(shown)).toMatchObject({ displayName: "Flag", schema: { required: ["on"] } });
     ok(await on(["kind", "update", "flag", "-f", "-"], { input: shown.replace("better", "good") }));
     expect(ok(await on(["kind", "list"])).stdout).toMatch(/flag +Flag +no/);
+    expect(ok(await on(["kind", "list"])).stdout).toMatch(/query +Query +yes +stream, table\n/);
     expect(ok(await on(["explain", "flag"])).stdout).toMatch(/on +boolean +required +whether it is on/);
     const wrong = await on(["kind", "create", "b", "-f", "-"], { input: "displayNmae: B" });
     expect(wrong.stderr).toContain("a kind has no field 'displayNmae'\nnext:  did you mean displayName?");

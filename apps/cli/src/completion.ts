@@ -1,6 +1,6 @@
 /** Completion scripts for verbs, their sub-verbs and options, made from the program itself. */
 import type { Command, Option } from "commander";
-import { CliError, EXIT } from "./cli-error.ts";
+import { CliError } from "./cli-error.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
@@ -53,7 +53,7 @@ export function completionScript(shell: string, program: Command): string {
     case "fish":
       return fish(verbs);
     default:
-      throw new CliError(`completion knows ${SHELLS.join(", ")}; got '${shell}'`, undefined, EXIT.usage);
+      throw new CliError(`completion knows ${SHELLS.join(", ")}; got '${shell}'`, "give one of them");
   }
 }
 

@@ -8,7 +8,7 @@ import { IngressService } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
 import { type Client, createClient } from "@greco/sdk";
 import { isSegment } from "@greco/domain/model";
-import { CliError, EXIT } from "./cli-error.ts";
+import { CliError } from "./cli-error.ts";
 import { parseDuration } from "./times.ts";
 
 export type ConnectionFlags = {
@@ -78,7 +78,10 @@ async function findToken(flags: ConnectionFlags, tokens: string | undefined): Pr
   if (flags.tokenFile === undefined && flags.as === undefined && given !== undefined) return given.trim();
   const { as = "admin" } = flags;
   if (!isSegment(as))
-    throw new CliError(`--as names a person, as editor; got '${as}'`, undefined, EXIT.usage);
+    throw new CliError(
+      `--as names a person, as editor; got '${as}'`,
+      "greco dev has viewer, editor, releaser and admin",
+    );
   const file = flags.tokenFile ?? (tokens === undefined ? undefined : join(tokens, as));
   if (file === undefined)
     throw new CliError(

@@ -1,6 +1,6 @@
 /** What every command is handed: its clients, its output, its model, and a signal that Ctrl-C aborts. */
 import type { Command } from "commander";
-import { CliError, EXIT } from "./cli-error.ts";
+import { CliError } from "./cli-error.ts";
 import { type Clients, type ConnectionFlags, openClients } from "./connection.ts";
 import { entityResourceOf, modelResourceOf, resourceOf } from "./names.ts";
 import { Output, parseFormat } from "./output.ts";
@@ -41,11 +41,7 @@ export type Runner = {
 
 function parentOf(model: string | undefined): string {
   if (model === undefined)
-    throw new CliError(
-      "which model?",
-      "give --model NAME or GRECO_MODEL; `greco model list` shows them",
-      EXIT.usage,
-    );
+    throw new CliError("which model?", "give --model NAME or GRECO_MODEL; `greco model list` shows them");
   return modelResourceOf(model);
 }
 

@@ -2,7 +2,7 @@
 import { CommanderError } from "commander";
 import { inSpan, startTracing } from "@greco/telemetry";
 import manifest from "../package.json" with { type: "json" };
-import { CliError, describeError, EXIT } from "./cli-error.ts";
+import { describeError, EXIT } from "./cli-error.ts";
 import { widthOfSink } from "./output.ts";
 import { createProgram } from "./program.ts";
 import { wrap } from "./text.ts";
@@ -27,12 +27,12 @@ try {
   const program = createProgram(stop.signal, (code) => (process.exitCode = code));
   await inSpan(`greco ${process.argv[2] ?? ""}`.trim(), {}, () => program.parseAsync(process.argv));
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.failed;
   else if (stop.signal.aborted) process.exitCode = ended;
   else {
     for (const line of describeError(error))
       process.stderr.write(`${wrap(line, widthOfSink(process.stderr)).join("\n       ")}\n`);
-    process.exitCode = error instanceof CliError ? error.exitCode : EXIT.failed;
+    process.exitCode = EXIT.failed;
   }
 } finally {
   await tracing?.[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 /** How people name things on the command line, and what the API calls them. */
 import { isSegment } from "@greco/domain/model";
-import { CliError, EXIT } from "./cli-error.ts";
+import { CliError } from "./cli-error.ts";
 
 /** `Query/late-flights` → `models/m/entities/query/late-flights`; a full name stays. */
 export function entityResourceOf(parent: string, text: string): string {
@@ -9,18 +9,28 @@ export function entityResourceOf(parent: string, text: string): string {
   if (rest.length > 0 || !isSegment(kind.toLowerCase()) || !isSegment(name)) {
     throw new CliError(
       `an entity is written kind/name, as query/late-flights; got '${text}'`,
-      undefined,
-      EXIT.usage,
+      "`greco list` shows the entities, `greco kind list` their kinds",
     );
   }
   return `${parent}/entities/${kind.toLowerCase()}/${name}`;
 }
 
+/** Where to look for what has no such name. */
+const LISTS: Readonly<Record<string, string>> = {
+  drafts: ": greco draft list",
+  proposals: ": greco proposal list",
+  kinds: ": greco kind list",
+  streams: ": greco status",
+};
+
 /** `late` → `models/m/drafts/late`; a full name stays. */
 export function resourceOf(parent: string, collection: string, text: string): string {
   if (text.startsWith("models/")) return text;
   if (!isSegment(text))
-    throw new CliError(`'${text}' is no id: ids match [a-z0-9-]{1,63}`, undefined, EXIT.usage);
+    throw new CliError(
+      `'${text}' is no id: ids match [a-z0-9-]{1,63}`,
+      `name one of the model's ${collection}${LISTS[collection] ?? ""}`,
+    );
   return `${parent}/${collection}/${text}`;
 }
 
@@ -28,7 +38,10 @@ export function resourceOf(parent: string, collection: string, text: string): st
 export function modelResourceOf(text: string): string {
   const name = text.replace(/^models\//, "");
   if (!isSegment(name))
-    throw new CliError(`a model's name matches [a-z0-9-]{1,63}; got '${text}'`, undefined, EXIT.usage);
+    throw new CliError(
+      `a model's name matches [a-z0-9-]{1,63}; got '${text}'`,
+      "`greco model list` shows the models",
+    );
   return `models/${name}`;
 }
 
@@ -40,7 +53,10 @@ export function parseInteger(text: string, flag: string): number {
   const digits = /^(?:models\/[^/]+\/versions\/|v)?(\d+)$/.exec(text)?.[1];
   const value = Number(digits);
   if (digits === undefined || !Number.isSafeInteger(value))
-    throw new CliError(`${flag} must be a whole number from 0; got '${text}'`, undefined, EXIT.usage);
+    throw new CliError(
+      `${flag} must be a whole number from 0; got '${text}'`,
+      flag === "version" ? "`greco history` lists the versions" : `give ${flag} in digits, as 12`,
+    );
   return value;
 }
 

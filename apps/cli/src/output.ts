@@ -2,7 +2,7 @@
 import { stripVTControlCharacters } from "node:util";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
-import { CliError, EXIT } from "./cli-error.ts";
+import { CliError } from "./cli-error.ts";
 import { fit, oneLine, padEnd, padStart, printable, widthOf, wrap } from "./text.ts";
 
 export const FORMATS = ["table", "json", "jsonl", "yaml"] as const;
@@ -11,7 +11,7 @@ export type Format = (typeof FORMATS)[number];
 export function parseFormat(text: string): Format {
   const format = FORMATS.find((each) => each === text);
   if (format === undefined)
-    throw new CliError(`-o must be one of ${FORMATS.join(", ")}; got '${text}'`, undefined, EXIT.usage);
+    throw new CliError(`-o must be one of ${FORMATS.join(", ")}; got '${text}'`, "give one of them");
   return format;
 }
 

@@ -11,7 +11,13 @@ import { Publisher } from "./publisher.ts";
 type Batch = MessageInitShape<typeof PublishBatchesRequestSchema>;
 type Result = MessageInitShape<typeof PublishResultSchema>;
 
-const OPTIONS = { stream: "models/m/streams/s", producer: undefined, rate: undefined, atLeastEpoch: 0n };
+const OPTIONS = {
+  stream: "models/m/streams/s",
+  producer: undefined,
+  rate: undefined,
+  atLeastEpoch: 0n,
+  ackTimeoutMs: 60_000,
+};
 const decoder = new TextDecoder();
 
 /** An ingress that answers each message as the script says. */
@@ -64,7 +70,7 @@ it("names the first refused line by its number in the file", async () => {
   expect(publisher).toMatchObject({
     acknowledged: 1,
     refused: 2,
-    firstFailure: "line 3: payload: not JSON [PAYLOAD_INVALID]",
+    firstFailure: { message: "line 3: payload: not JSON [PAYLOAD_INVALID]", reason: "PAYLOAD_INVALID" },
   });
 });
 
@@ -86,6 +92,27 @@ it("sends again what the ingress had no room for, under the same producer number
     { text: "2", producerSeq: 2n },
   ]);
   expect(publisher).toMatchObject({ acknowledged: 3, repeated: 1, refused: 0 });
+});
+
+it("fails when no acknowledgement comes for as long as it may take", async () => {
+  const silent = {
+    // As the SDK's client: an abort rejects with its reason.
+    async *publishBatches(
+      batches: AsyncIterable<Batch>,
+      { signal }: { readonly signal: AbortSignal },
+    ): AsyncGenerator<PublishBatchesResponse> {
+      for await (const { batchId } of batches) {
+        if (batchId === undefined) yield create(PublishBatchesResponseSchema, {});
+        await new Promise((_, reject) =>
+          signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
+        );
+      }
+    },
+  };
+  const publisher = new Publisher(silent, { ...OPTIONS, ackTimeoutMs: 20 });
+  await expect(publisher.run(lines("1", "2"), never)).rejects.toThrow(
+    "no acknowledgement for 0.02 s; 2 messages are stored or not",
+  );
 });
 
 it("keeps a bounded number under way", async () => {

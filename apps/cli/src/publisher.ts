@@ -13,8 +13,9 @@ import type {
 } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@greco/sdk";
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
 import { CliError } from "./cli-error.ts";
+import { unreadable } from "./input.ts";
 
 const BATCH = 100;
 /** Messages without an acknowledgement: some MB in the ingress at most. */
@@ -30,16 +31,31 @@ export type PublishOptions = {
   /** Messages a second. */
   readonly rate: number | undefined;
   readonly atLeastEpoch: bigint;
+  /** So long no acknowledgement comes while some are awaited: it fails. */
+  readonly ackTimeoutMs: number;
 };
 
-/** `-` is stdin. */
-export async function linesOf(file: string): Promise<AsyncIterable<string>> {
-  if (file === "-") return createInterface({ input: process.stdin });
+export type Lines = AsyncIterable<string> & AsyncDisposable;
+
+/** `-` is stdin. Disposed, it reads no more, whoever waits for a line: an open stdin would hold the process. */
+export async function linesOf(file: string): Promise<Lines> {
+  if (file === "-") return closing(createInterface({ input: process.stdin }), () => process.stdin.destroy());
   try {
-    return (await open(file)).readLines();
+    const handle = await open(file);
+    return closing(handle.readLines(), () => handle.close());
   } catch (cause) {
-    throw new CliError(`${file} cannot be read: ${(cause as Error).message}`);
+    throw unreadable(file, cause);
   }
+}
+
+function closing(lines: Interface, close: () => unknown): Lines {
+  return {
+    [Symbol.asyncIterator]: () => lines[Symbol.asyncIterator](),
+    async [Symbol.asyncDispose]() {
+      lines.close();
+      await close();
+    },
+  };
 }
 
 export class Publisher {
@@ -47,7 +63,7 @@ export class Publisher {
   duplicates = 0;
   refused = 0;
   repeated = 0;
-  firstFailure: string | undefined;
+  firstFailure: { readonly message: string; readonly reason: string } | undefined;
   readonly lanes = new Set<string>();
   readonly epochs = new Set<number>();
 
@@ -58,6 +74,8 @@ export class Publisher {
   #batch = 0n;
   #sent = 0;
   #moved: () => void = () => undefined;
+  #late: () => void = () => undefined;
+  #alarm: NodeJS.Timeout | undefined;
 
   constructor(ingress: Pick<Client<typeof IngressService>, "publishBatches">, options: PublishOptions) {
     this.#ingress = ingress;
@@ -65,10 +83,38 @@ export class Publisher {
   }
 
   async run(lines: AsyncIterable<string>, signal: AbortSignal): Promise<void> {
-    for await (const response of this.#ingress.publishBatches(this.#batches(lines, signal), { signal })) {
-      await this.#take(response, signal);
-      this.#moved();
+    const late = new AbortController();
+    const over = AbortSignal.any([signal, late.signal]);
+    this.#late = () => late.abort(this.#noAcknowledgement());
+    try {
+      for await (const response of this.#ingress.publishBatches(this.#batches(lines, over), {
+        signal: over,
+      })) {
+        await this.#take(response, over);
+        this.#awaitAcknowledgement();
+        this.#moved();
+      }
+    } finally {
+      // Whoever still waits for a line sends no batch of it any more.
+      late.abort(new Error("the call is over"));
+      clearTimeout(this.#alarm);
     }
+  }
+
+  /** From now on, if any is awaited. */
+  #awaitAcknowledgement(): void {
+    clearTimeout(this.#alarm);
+    this.#alarm = undefined;
+    if (this.#underWay.size > 0) this.#alarm = setTimeout(this.#late, this.#options.ackTimeoutMs);
+  }
+
+  #noAcknowledgement(): CliError {
+    const { ackTimeoutMs, producer } = this.#options;
+    const again = producer === undefined ? "; with --producer ID a repeat is not stored twice" : "";
+    return new CliError(
+      `no acknowledgement for ${ackTimeoutMs / 1_000} s; ${this.#waiting} messages are stored or not`,
+      `greco doctor; or wait longer, as --timeout 2m${again}`,
+    );
   }
 
   async *#batches(
@@ -91,6 +137,7 @@ export class Publisher {
       if (wait > 0) await pause(wait, undefined, { signal });
       await this.#room(UNDER_WAY_MAX, signal);
     }
+    signal.throwIfAborted();
     if (batch.length > 0) yield this.#request(batch);
     for (;;) {
       while (this.#again.length > 0) yield this.#request(this.#again.splice(0, size));
@@ -103,6 +150,7 @@ export class Publisher {
     const { stream, producer, atLeastEpoch } = this.#options;
     const batchId = (this.#batch += 1n);
     this.#underWay.set(batchId, lines);
+    if (this.#alarm === undefined) this.#awaitAcknowledgement();
     this.#sent += lines.length;
     const messages = lines.map(({ number, text }) => ({
       payload: Buffer.from(text),
@@ -156,7 +204,8 @@ export class Publisher {
       } else {
         this.refused += 1;
         const { reason = "", message = "no outcome" } = outcome.value ?? {};
-        this.firstFailure ??= `line ${line.number}: ${message.replace(/^messages\[\d+\]\./, "")} [${reason}]`;
+        const what = `line ${line.number}: ${message.replace(/^messages\[\d+\]\./, "")} [${reason}]`;
+        this.firstFailure ??= { message: what, reason };
       }
     });
     if (waitMs > 0) await pause(waitMs, undefined, { signal });

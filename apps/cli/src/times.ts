@@ -1,5 +1,5 @@
 /** Times and durations, as people write and read them. */
-import { CliError, EXIT } from "./cli-error.ts";
+import { CliError } from "./cli-error.ts";
 
 type Timestamp = { readonly seconds: bigint; readonly nanos: number };
 
@@ -11,8 +11,7 @@ export function parseDuration(text: string, flag: string): number {
   if (match === null)
     throw new CliError(
       `${flag} must be a time like 500ms, 30s, 10m, 2h or 7d; got '${text}'`,
-      undefined,
-      EXIT.usage,
+      "write it with its unit and without spaces",
     );
   return Math.round(Number(match[1]) * UNITS[match[2] as keyof typeof UNITS]);
 }

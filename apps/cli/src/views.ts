@@ -1,6 +1,6 @@
 /** Reads of a model's entities, at the head, at a version or as a draft would make them. */
 import type { Entity } from "@greco/contracts/greco/model/v1/model";
-import { CliError, EXIT } from "./cli-error.ts";
+import { CliError } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { PAGE_SIZE, pages, parseInteger } from "./names.ts";
 
@@ -9,7 +9,7 @@ export type ViewFlags = { readonly version?: string; readonly draft?: string };
 /** Without flags: the head. */
 export function viewOf(context: Context, { version, draft }: ViewFlags) {
   if (version !== undefined && draft !== undefined)
-    throw new CliError("--version and --draft exclude each other", undefined, EXIT.usage);
+    throw new CliError("--version and --draft exclude each other", "give one of them");
   if (version !== undefined)
     return { at: { case: "version", value: BigInt(parseInteger(version, "--version")) } } as const;
   if (draft !== undefined)

@@ -82,6 +82,13 @@ describe("parseEntities", () => {
     expect(messageOf(text)).toContain(message);
   });
 
+  it("tells all that is wrong at once, in every document", () => {
+    const wrong = `kind: Query\nname: 7\n---\n${QUERY}---\nkind: Query\nname: [late\n---\nkind: Query\nname: b\nspec: { n: .inf }\n`;
+    expect(messageOf(wrong)).toMatch(
+      /^4 things are wrong in the files:\n  a.yaml:1:1: name must match .*\n  a.yaml:1:1: spec must be an object; got nothing\n  a.yaml:10:1: .*\n  a.yaml:13:12: .inf is no number/,
+    );
+  });
+
   it("keeps __proto__ as a field of its own, for the registry to refuse", () => {
     const [entity] = parseEntities('{"kind":"Query","name":"late","spec":{"__proto__":{"x":1}}}', "a.json");
     expect(JSON.stringify(entity?.spec)).toBe('{"__proto__":{"x":1}}');

@@ -15,9 +15,26 @@ export type EntityFile = {
   readonly where: string;
 };
 
-/** A file that cannot be taken; the message says which, where and what to do. */
+/** Files that cannot be taken: all that is wrong in them, each with where it is. */
 export class EntityFileError extends Error {
   override name = "EntityFileError";
+  readonly problems: readonly string[];
+  readonly next: string;
+  constructor(
+    problems: readonly string[],
+    options: { readonly next?: string; readonly cause?: unknown } = {},
+  ) {
+    const [first = "nothing"] = problems;
+    super(
+      problems.length === 1
+        ? first
+        : `${problems.length} things are wrong in the files:\n  ${problems.join("\n  ")}`,
+      { cause: options.cause },
+    );
+    this.problems = problems;
+    this.next =
+      options.next ?? "correct what is named; an entity is {kind, name, spec}, as `greco export` writes it";
+  }
 }
 
 const SEGMENT = /^[a-z0-9-]{1,63}$/;
@@ -29,43 +46,46 @@ const FILE_BYTES_MAX = 64 * 1024 * 1024;
 const shown = (value: unknown): string =>
   value === undefined ? "nothing" : JSON.stringify(value).slice(0, 80);
 
-function toEntity(document: unknown, where: string): EntityFile {
+function toEntity(document: unknown, where: string, wrong: Wrong): EntityFile | undefined {
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
-    throw new EntityFileError(`${where}: not an object with kind, name and spec`);
+    wrong(`${where}: not an object with kind, name and spec`);
+    return undefined;
   }
   const fields = document as Record<string, unknown>;
-  const odd = Object.keys(fields).find((field) => !FIELDS.includes(field));
-  if (odd !== undefined)
-    throw new EntityFileError(
+  for (const odd of Object.keys(fields).filter((field) => !FIELDS.includes(field)))
+    wrong(
       `${where}: unknown field '${odd}'; an entity has kind, name and spec, and its own fields stand in spec`,
     );
   const { kind, name, spec } = fields;
-  if (typeof kind !== "string" || !SEGMENT.test(kind.toLowerCase())) {
-    throw new EntityFileError(`${where}: kind must be a text like Query; got ${shown(kind)}`);
-  }
-  if (typeof name !== "string" || !SEGMENT.test(name)) {
+  const isKind = typeof kind === "string" && SEGMENT.test(kind.toLowerCase());
+  if (!isKind) wrong(`${where}: kind must be a text like Query; got ${shown(kind)}`);
+  const isName = typeof name === "string" && SEGMENT.test(name);
+  if (!isName) {
     const quoted = typeof name === "number" || typeof name === "boolean" ? "; write it in quotes" : "";
-    throw new EntityFileError(`${where}: name must match [a-z0-9-]{1,63}; got ${shown(name)}${quoted}`);
+    wrong(`${where}: name must match [a-z0-9-]{1,63}; got ${shown(name)}${quoted}`);
   }
-  if (typeof spec !== "object" || spec === null || Array.isArray(spec)) {
-    throw new EntityFileError(`${where}: spec must be an object; got ${shown(spec)}`);
-  }
+  const isSpec = typeof spec === "object" && spec !== null && !Array.isArray(spec);
+  if (!isSpec) wrong(`${where}: spec must be an object; got ${shown(spec)}`);
+  if (!isKind || !isName || !isSpec) return undefined;
   return { kind: kind.toLowerCase(), name, spec: spec as Record<string, unknown>, where };
 }
 
 type Place = (offset: number) => string;
 
+/** Takes one thing that is wrong; reading goes on, so that all are told at once. */
+type Wrong = (problem: string) => void;
+
 /** What JSON has no value for would arrive as another value than the file says. */
-function refuseNonJson(document: Document, place: Place): void {
+function refuseNonJson(document: Document, place: Place, wrong: Wrong): void {
   visit(document, {
     Scalar(_key, { value, source = "", range }) {
       const why = nonJson(value, source);
-      if (why !== undefined) throw new EntityFileError(`${place(range?.[0] ?? 0)}: ${source} ${why}`);
+      if (why !== undefined) wrong(`${place(range?.[0] ?? 0)}: ${source} ${why}`);
     },
     Pair(_key, { key }) {
       if (isScalar(key) && (typeof key.value === "string" || typeof key.value === "number")) return;
       const at = isNode(key) ? (key.range?.[0] ?? 0) : 0;
-      throw new EntityFileError(`${place(at)}: a field's name must be a text; write it in quotes`);
+      wrong(`${place(at)}: a field's name must be a text; write it in quotes`);
     },
   });
 }
@@ -81,6 +101,13 @@ function nonJson(value: unknown, source: string): string | undefined {
 
 /** The entities of one text; `where` names it in messages. */
 export function parseEntities(text: string, where: string): EntityFile[] {
+  const problems: string[] = [];
+  const entities = readText(text, where, (problem) => problems.push(problem));
+  if (problems.length > 0) throw new EntityFileError(problems);
+  return entities;
+}
+
+function readText(text: string, where: string, wrong: Wrong): EntityFile[] {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, version: "1.2" });
   if (!Array.isArray(documents)) return [];
@@ -89,22 +116,32 @@ export function parseEntities(text: string, where: string): EntityFile[] {
     return `${where}:${line}:${col}`;
   };
   return documents.flatMap((document): EntityFile[] => {
+    // What follows an error in a document is guessed at by the parser: its first is told.
     const error = document.errors[0];
-    if (error !== undefined) throw new EntityFileError(`${place(error.pos[0])}: ${error.message}`);
-    refuseNonJson(document, place);
-    const value = valueOf(document, where);
-    if (value === null) return [];
+    if (error !== undefined) {
+      wrong(`${place(error.pos[0])}: ${error.message}`);
+      return [];
+    }
+    let isJson = true;
+    refuseNonJson(document, place, (problem) => {
+      isJson = false;
+      wrong(problem);
+    });
+    const value = isJson ? valueOf(document, where, wrong) : null;
+    if (value === null || value === undefined) return [];
     const at = documents.length > 1 ? place(document.contents?.range?.[0] ?? 0) : where;
-    return [toEntity(value, at)];
+    const entity = toEntity(value, at, wrong);
+    return entity === undefined ? [] : [entity];
   });
 }
 
 /** YAML's aliases can make a small file huge; a hundred of them are enough for people. */
-function valueOf(document: Document, where: string): unknown {
+function valueOf(document: Document, where: string, wrong: Wrong): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
-    throw new EntityFileError(`${where}: ${(cause as Error).message}`, { cause });
+    wrong(`${where}: ${(cause as Error).message}`);
+    return undefined;
   }
 }
 
@@ -127,27 +164,37 @@ async function filesAt(path: string): Promise<string[]> {
     const found = await stat(path);
     if (found.isDirectory()) return await entityFilesIn(path);
     if (found.size > FILE_BYTES_MAX)
-      throw new EntityFileError(`${path}: ${found.size} bytes; at most ${FILE_BYTES_MAX} are read: split it`);
+      throw new EntityFileError([`${path}: ${found.size} bytes; at most ${FILE_BYTES_MAX} are read`], {
+        next: "split it: a folder of files is read as one",
+      });
     return [path];
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-    throw new EntityFileError(`${path}: there is no such file or folder`, { cause });
+    throw new EntityFileError([`${path}: there is no such file or folder`], {
+      next: "name a file or a folder that there is; `greco export -d DIR` writes one",
+      cause,
+    });
   }
 }
 
 /** All entities of a file, or of the files below a folder, in the order of kind and name; one each. */
 export async function readEntities(path: string): Promise<EntityFile[]> {
   const byKey = new Map<string, EntityFile>();
+  const problems: string[] = [];
+  const wrong: Wrong = (problem) => problems.push(problem);
   for (const file of await filesAt(path)) {
-    for (const entity of parseEntities(await readFile(file, "utf8"), file)) {
+    for (const entity of readText(await readFile(file, "utf8"), file, wrong)) {
       const key = `${entity.kind}/${entity.name}`;
       const other = byKey.get(key);
-      if (other !== undefined)
-        throw new EntityFileError(`${entity.where}: ${key} stands in ${other.where} too; keep one`);
-      byKey.set(key, entity);
+      if (other !== undefined) wrong(`${entity.where}: ${key} stands in ${other.where} too; keep one`);
+      else byKey.set(key, entity);
     }
   }
-  if (byKey.size === 0) throw new EntityFileError(`${path}: no entities in it (*.yaml, *.yml, *.json)`);
+  if (problems.length > 0) throw new EntityFileError(problems);
+  if (byKey.size === 0)
+    throw new EntityFileError([`${path}: no entities in it (*.yaml, *.yml, *.json)`], {
+      next: "`greco export -d DIR` shows how entities are written",
+    });
   return [...byKey.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entity]) => entity);
 }
 

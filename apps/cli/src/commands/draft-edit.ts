@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { formatEntity, parseEntities, type EntityFile } from "@greco/entity-files";
-import { CliError, EXIT } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import type { Context, Runner } from "../context.ts";
 import { type Change, editDraft, getDraft, orAbsent, putOf, showEdited } from "../drafts.ts";
 import { shortName } from "../short-name.ts";
@@ -54,7 +54,7 @@ async function apply(context: Context, { file, prune }: ApplyFlags, name: string
 async function edit(context: Context, flags: EditFlags, name: string, entity: string): Promise<void> {
   const given = [flags.file !== undefined, flags.delete === true, flags.revert === true];
   if (given.filter(Boolean).length > 1)
-    throw new CliError("--file, --delete and --revert exclude each other", undefined, EXIT.usage);
+    throw new CliError("--file, --delete and --revert exclude each other", "give one of them");
   const resource = context.entity(entity);
   const draft = await getDraft(context, name);
   const send = async (change: Change): Promise<void> => {
@@ -130,5 +130,9 @@ async function openEditor(file: string): Promise<void> {
     child.once("error", reject);
     child.once("close", resolve);
   });
-  if (code !== 0) throw new CliError(`the editor ended with ${code}: nothing was changed`);
+  if (code !== 0)
+    throw new CliError(
+      `the editor ended with ${code}: nothing was changed`,
+      "end it without an error, or give the entity with -f FILE",
+    );
 }

@@ -16,16 +16,18 @@ const FIELDS = ["displayName", "schema", "rules", "references", "stream", "uncla
 /** What `kind get -o yaml` shows beside them, so that it can be edited and sent back. */
 const SHOWN = ["name", "builtIn", "etag"];
 
+const LOOKS = "`greco kind get query -o yaml` shows what a kind looks like";
+
 async function readKind(file: string) {
   const text = await readText(file);
   let value: unknown;
   try {
     value = parse(text);
   } catch (cause) {
-    throw new CliError(`${file}: ${(cause as Error).message}`);
+    throw new CliError(`${file}: ${(cause as Error).message}`, LOOKS);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new CliError(`${file}: a kind is an object with ${FIELDS.join(", ")}`);
+    throw new CliError(`${file}: a kind is an object with ${FIELDS.join(", ")}`, LOOKS);
   const odd = Object.keys(value).find((field) => ![...FIELDS, ...SHOWN].includes(field));
   if (odd !== undefined) {
     const near = nearestName(odd, FIELDS);
@@ -41,10 +43,7 @@ async function readKind(file: string) {
       ...(schema === undefined ? {} : { schemaJson: JSON.stringify(schema) }),
     });
   } catch (cause) {
-    throw new CliError(
-      `${file}: ${(cause as Error).message}`,
-      "`greco kind get query -o yaml` shows what a kind looks like",
-    );
+    throw new CliError(`${file}: ${(cause as Error).message}`, LOOKS);
   }
 }
 
@@ -121,7 +120,7 @@ export function addKindCommands(program: Command, { run }: Runner): void {
             { title: "built in", value: (each) => (each.builtIn ? "yes" : "no") },
             {
               title: "refers to",
-              value: (each) => each.references.map(({ kind: to }) => to).join(", "),
+              value: (each) => [...new Set(each.references.map(({ kind: to }) => to))].join(", "),
               prose: true,
             },
           ],

@@ -8,12 +8,14 @@ import {
   type SubscribeRequest,
 } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import { followStream } from "@greco/sdk";
-import { CliError, EXIT } from "../cli-error.ts";
+import { CliError } from "../cli-error.ts";
 import type { Context, Runner } from "../context.ts";
 import { parseInteger } from "../names.ts";
 import { linesOf, Publisher } from "../publisher.ts";
+import { REASONS } from "../reasons.ts";
 import { shortName } from "../short-name.ts";
 import { oneLine } from "../text.ts";
+import { parseDuration } from "../times.ts";
 
 export function addStreamCommands(program: Command, { run }: Runner): void {
   const stream = program.command("stream").description("streams by hand: publish, subscribe, dead-letter");
@@ -45,12 +47,10 @@ export function addStreamCommands(program: Command, { run }: Runner): void {
           { parent: context.parent(), query: name, position, reason },
           { signal: context.signal },
         );
-        context.output.done(`${name} gives up ${lane}:${seq}`, {
-          query: name,
-          lane,
-          seq: Number(seq),
-          reason,
-        });
+        context.output.done(
+          `ordered: ${name} gives up ${lane}:${seq}; the runtime carries it out when it comes to it`,
+          { ordered: true, query: name, lane, seq: Number(seq), reason },
+        );
       }),
     );
 }
@@ -64,10 +64,12 @@ async function publish(context: Context, flags: PublishFlags, name: string): Pro
     producer: flags.producer,
     rate: flags.rate === undefined ? undefined : parseInteger(flags.rate, "--rate"),
     atLeastEpoch: BigInt(parseInteger(flags.atLeastEpoch, "--at-least-epoch")),
+    ackTimeoutMs: parseDuration(context.flags.timeout ?? "30s", "--timeout"),
   };
-  if (options.rate === 0) throw new CliError("--rate must be at least 1", undefined, EXIT.usage);
+  if (options.rate === 0)
+    throw new CliError("--rate must be at least 1", "leave it out to publish as fast as they are taken");
   const { ingress } = await context.clients();
-  const lines = await linesOf(flags.file);
+  await using lines = await linesOf(flags.file);
   if (flags.file === "-" && process.stdin.isTTY) context.output.note("one JSON message a line; Ctrl-D ends");
   const publisher = new Publisher(ingress, options);
   const report = () => {
@@ -94,11 +96,12 @@ async function publish(context: Context, flags: PublishFlags, name: string): Pro
     throw error;
   }
   report();
-  if (publisher.firstFailure !== undefined)
-    throw new CliError(
-      publisher.firstFailure,
-      "the others are stored; correct the refused lines and publish them again",
-    );
+  if (publisher.firstFailure !== undefined) throw refusedOf(publisher.firstFailure, publisher.acknowledged);
+}
+
+function refusedOf({ message, reason }: { message: string; reason: string }, acknowledged: number): CliError {
+  const next = REASONS[reason]?.next ?? "correct the refused lines and publish them again";
+  return new CliError(message, acknowledged > 0 ? `${next}; the others are stored` : next);
 }
 
 type SubscribeFlags = { from: string; bounded?: boolean; limit?: string };
@@ -116,8 +119,7 @@ export function startOf(from: string): SubscribeRequest["start"] {
     };
   throw new CliError(
     `--from must be beginning, end, epoch:N or LANE:SEQ; got '${from}'`,
-    undefined,
-    EXIT.usage,
+    "greco status shows lanes and epochs",
   );
 }
 
@@ -179,9 +181,17 @@ async function* entriesFrom(
   }
   const positions = start.case === "positions" ? start.value.positions : [];
   const after = new Map(positions.map(({ lane, seq }) => [lane, seq]));
-  const onInterrupted = (error: Error): void =>
-    output.note(`the ingress does not answer, still trying: ${error.message}`);
+  const onInterrupted = (error: Error): void => output.note(`${error.message}; still trying`);
   yield* followStream(ingress, stream, { signal, bounded, after, onInterrupted });
+}
+
+/** It waits for as long as that takes, and --timeout does not end it: so it is said. */
+async function noteEpochAhead(context: Context, epoch: bigint): Promise<void> {
+  const { ingress } = await context.clients();
+  const { signal } = context;
+  const { streams } = await ingress.listStreams({ parent: context.parent(), pageSize: 1 }, { signal });
+  const newest = streams[0]?.ledgerEpoch ?? 0n;
+  if (epoch > newest) context.output.note(`waits for epoch ${epoch}; the ledger is at ${newest}`);
 }
 
 async function subscribe(context: Context, flags: SubscribeFlags, name: string): Promise<void> {
@@ -191,6 +201,7 @@ async function subscribe(context: Context, flags: SubscribeFlags, name: string):
     start: startOf(flags.from),
     bounded: flags.bounded === true,
   };
+  if (request.start.case === "epoch") await noteEpochAhead(context, request.start.value);
   const items = context.output.items();
   let messages = 0;
   try {

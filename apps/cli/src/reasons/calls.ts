@@ -37,7 +37,7 @@ export const CALL_REASONS = {
   },
   INVALID_FIELD: {
     means: "a field of the request breaks a rule of the contract: its form, its length, its range",
-    next: "correct the fields that are listed below the error",
+    next: "correct the fields that the error names",
   },
   INVALID_ID: {
     means: "an id is not made of a-z, 0-9 and -, or is longer than 63 characters",
