@@ -227,7 +227,9 @@ spec:
       "--reason",
       "poison",
     ]);
-    expect(ok(given).stderr).toBe(`invoice gives up ${entry?.lane}:${entry?.seq}\n`);
+    expect(ok(given).stderr).toBe(
+      `ordered: invoice gives up ${entry?.lane}:${entry?.seq}; the runtime carries it out when it comes to it\n`,
+    );
     const letters = ok(
       await on(["stream", "subscribe", "dead-letters", "--from", "beginning", "--limit", "1"]),
     );
@@ -242,6 +244,34 @@ spec:
       "poison",
     ]);
     expect(wrong.code).toBe(1);
+  });
+
+  it("ends when the ingress is away, though more input may come", async () => {
+    const on = await withVersion1(dev);
+    const args = ["stream", "publish", "orders", "--ingress", "127.0.0.1:1"];
+    const ended = await on(args, { input: order("a", 1), stdinStaysOpen: true });
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain(
+      "0 acknowledged, 0 refused\nerror: the ingress does not answer at 127.0.0.1:1",
+    );
+  });
+
+  it("says what is wrong with a stream's name, and waits audibly for an epoch", async () => {
+    const on = await withVersion1(dev);
+    const none = await on(["stream", "publish", "order"], { input: order("a", 1) });
+    expect(none.stderr).toMatch(
+      /did you mean orders\? \[UNKNOWN_STREAM\]\nnext: {2}greco status lists the streams; [^;]*\n$/,
+    );
+    const builtIn = await on(["stream", "publish", "epochs"], { input: order("a", 1) });
+    expect(builtIn.stderr).toContain("[BUILT_IN_STREAM]\nnext:  publish to a stream of your own\n");
+    const status = await on(["status", "order"]);
+    expect(status).toMatchObject({ code: 1, stdout: "" });
+    expect(status.stderr).toContain("did you mean orders? [UNKNOWN_STREAM]");
+    expect(ok(await on(["status", "orders"])).stdout).toContain(" is at epoch 1\n");
+    const waiting = await on(["stream", "subscribe", "orders", "--from", "epoch:99"], {
+      onNote: (_note, kill) => kill("SIGINT"),
+    });
+    expect(waiting).toMatchObject({ code: 130, stderr: "waits for epoch 99; the ledger is at 1\n" });
   });
 
   it("ends with 130 on Ctrl-C, and quietly when its reader has seen enough", async () => {

@@ -26,13 +26,13 @@ export function addStatusCommand(program: Command, { run }: Runner): void {
     .action(run<[string | undefined], StatusFlags>(status));
 }
 
-async function status(context: Context, { all = false }: StatusFlags, name = ""): Promise<void> {
+async function status(context: Context, { all: ended = false }: StatusFlags, name = ""): Promise<void> {
   const stream = name === "" ? "" : shortName(name);
-  const streams = (await listStreams(context)).filter(
-    (each) => stream === "" || shortName(each.name) === stream,
-  );
-  const lanes = await listLanes(context, stream, all);
-  const newest = streams.reduce((most, { ledgerEpoch }) => (ledgerEpoch > most ? ledgerEpoch : most), 0n);
+  const all = await listStreams(context);
+  const newest = all.reduce((most, { ledgerEpoch }) => (ledgerEpoch > most ? ledgerEpoch : most), 0n);
+  const streams = all.filter((each) => stream === "" || shortName(each.name) === stream);
+  // UNKNOWN_STREAM, when there never was one of the name.
+  const lanes = await listLanes(context, stream, ended);
   const there = new Set(lanes.map(({ lane }) => lane));
   const crossings = (newest === 0n ? [] : await listCrossings(context, newest)).filter(
     ({ lane }) => stream === "" || there.has(lane),

@@ -16,9 +16,13 @@ const START_MS = 60_000;
 export type Ran = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 export type RunOptions = {
   readonly input?: string;
+  /** As of a program that has written its input, and may write more. */
+  readonly stdinStaysOpen?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** Told of what comes to stdout, with a way to end the process. */
   readonly onOutput?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void;
+  /** Of what comes to stderr. */
+  readonly onNote?: (stderr: string, kill: (signal: NodeJS.Signals) => void) => void;
 };
 
 function collect(child: ChildProcess, options: RunOptions): Promise<Ran> {
@@ -28,8 +32,12 @@ function collect(child: ChildProcess, options: RunOptions): Promise<Ran> {
     stdout += text;
     options.onOutput?.(stdout, (signal) => void child.kill(signal));
   });
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  child.stdin?.end(options.input ?? "");
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    options.onNote?.(stderr, (signal) => void child.kill(signal));
+  });
+  if (options.stdinStaysOpen === true) child.stdin?.write(options.input ?? "");
+  else child.stdin?.end(options.input ?? "");
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, stdout, stderr }));
