@@ -102,6 +102,43 @@ it("says NOT_SERVING at its own address while it waits for a dependency, and UNA
   expect(codes).toEqual([0]);
 });
 
+it("takes its own address though what it had goes down again while it starts", async () => {
+  const taken = await serve(
+    {
+      services: [],
+      listen: { host: "127.0.0.1", port: 0 },
+      authority: trustingAuthority(),
+      log: createLog({ service: "test", level: "silent" }),
+    },
+    new AbortController().signal,
+  );
+  const { address } = taken;
+  await taken[Symbol.asyncDispose]();
+  let up = false;
+  const { ended, heard, codes, stop } = run(
+    ["--token-file=/t", `--listen=${address}`],
+    async (parts, signal) => {
+      await parts.waitFor("etcd", () => Promise.resolve());
+      parts.readiness.set("etcd", false);
+      await parts.waitFor("cassandra", () => (up ? Promise.resolve() : Promise.reject(new Error("refused"))));
+      const { given, log, readiness } = parts;
+      const options = { listen: given.listen, authority: trustingAuthority(), log, readiness };
+      const services = [implementPartly(CommitService, {})];
+      const server = parts.stack.use(await serve({ services, ...options }, signal));
+      log.info("test.started", { address: server.address });
+    },
+  );
+  expect((await heard("process.waiting"))["health"]).toBe(address);
+  up = true;
+  expect((await heard("test.started"))["address"]).toBe(address);
+  expect((await healthAt(address).check({ service: CommitService.typeName })).status).toBe(
+    Status.NOT_SERVING,
+  );
+  stop();
+  await ended;
+  expect(codes).toEqual([0]);
+});
+
 it("follows a dependency that goes and comes with its health", async () => {
   const parts = Promise.withResolvers<ServiceParts<typeof settings>>();
   const { ended, heard, stop } = run(["--token-file=/t"], async (given, signal) => {

@@ -107,9 +107,8 @@ export async function runService<const S extends Settings>(
         {
           ...{ ...parts, given, ids: systemIds, metrics, stack },
           async waitFor(dependency, open) {
-            const opened = await waitFor(dependency, open, parts, signal);
-            if (readiness.ready) await door.close();
-            return opened;
+            await using _served = door.whileWaiting();
+            return await waitFor(dependency, open, parts, signal);
           },
         },
         signal,
@@ -136,11 +135,16 @@ async function openMetrics(
 const levelOf = (given: object): Config<Common>["logLevel"] => (given as Config<Common>).logLevel;
 const listenOf = (given: object): Listen => (given as { readonly listen: Listen }).listen;
 
-/** P1: serves health, and nothing else, where the service is going to be. */
+/**
+ * P1: serves health, and nothing else, where the service is going to be: while something is waited for, and only then,
+ * for whatever goes down behind that, the service itself may have to listen there at any moment.
+ */
 class WaitingDoor implements AsyncDisposable {
   readonly #stopListening: () => void;
+  readonly #open: () => Promise<void>;
   #turn: Promise<void> = Promise.resolve();
   #server: Server | undefined;
+  #waits = 0;
 
   constructor(
     services: readonly DescService[],
@@ -148,24 +152,38 @@ class WaitingDoor implements AsyncDisposable {
     { log, clock, readiness }: DependencyParts,
     signal: AbortSignal,
   ) {
-    this.#stopListening = readiness.listen(() => {
-      if (readiness.ready) return;
-      this.#turn = this.#turn.then(async () => {
-        if (this.#server !== undefined || readiness.ready) return;
-        try {
-          const refusing = services.map(refuse);
-          const about = { services: refusing, listen, authority: nobodyYet, limits: DOOR_LIMITS };
-          this.#server = await serve({ ...about, log, clock, readiness }, signal);
-          log.info("process.waiting", { health: this.#server.address, for: readiness.missing });
-        } catch (error) {
-          // What keeps the door shut will keep the service from starting, and be said then.
-          log.warn("process.waiting", { health: "cannot be served", for: readiness.missing, error });
-        }
-      });
-    });
+    this.#open = async () => {
+      if (this.#server !== undefined || this.#waits === 0 || readiness.ready) return;
+      try {
+        const refusing = services.map(refuse);
+        const about = { services: refusing, listen, authority: nobodyYet, limits: DOOR_LIMITS };
+        this.#server = await serve({ ...about, log, clock, readiness }, signal);
+        log.info("process.waiting", { health: this.#server.address, for: readiness.missing });
+      } catch (error) {
+        // What keeps the door shut will keep the service from starting, and be said then.
+        log.warn("process.waiting", { health: "cannot be served", for: readiness.missing, error });
+      }
+    };
+    this.#stopListening = readiness.listen(() => this.#look());
   }
 
-  async close(): Promise<void> {
+  /** Until it is disposed: then it is shut, unless somebody else waits. */
+  whileWaiting(): AsyncDisposable {
+    this.#waits += 1;
+    this.#look();
+    return {
+      [Symbol.asyncDispose]: () => {
+        this.#waits -= 1;
+        return this.#waits === 0 ? this.#close() : Promise.resolve();
+      },
+    };
+  }
+
+  #look(): void {
+    this.#turn = this.#turn.then(this.#open);
+  }
+
+  async #close(): Promise<void> {
     await this.#turn;
     const server = this.#server;
     this.#server = undefined;
@@ -174,7 +192,7 @@ class WaitingDoor implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopListening();
-    await this.close();
+    await this.#close();
   }
 }
 
