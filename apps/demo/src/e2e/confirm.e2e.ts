@@ -8,6 +8,9 @@ const within = (seconds: number) => ({ seconds: BigInt(seconds), nanos: 0 });
 const number = { n: { type: "number" } };
 const LONG_S = 600;
 const SHORT_S = 2;
+/** Longer than a kill and a start take, shorter than the test. */
+const RESTART_S = 60;
+const RESTART_TEST_MS = 240_000;
 
 async function title(world: World): Promise<string> {
   const found = await world.dev
@@ -86,30 +89,41 @@ describe("confirmed commit", () => {
     ).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
   });
 
-  it("I11: reverts after the coordinator was killed while it was armed", async () => {
-    await using process = await DevProcess.prepare();
-    await process.start();
-    const { signal } = process;
-    const story = process.story("admin");
-    await story.begin("confirmed", 3, signal);
-    const one = await story.draft("one", [titled("one")], false, signal);
-    await story.makeItSo(one.name, one.etag, "one", signal);
-    const two = await story.draft("two", [titled("two")], false, signal);
-    const { commit } = process.clients("admin");
-    const made = await commit.makeItSo(
-      { draft: two.name, etag: two.etag, confirmWithin: within(SHORT_S) },
-      { signal },
-    );
-    await story.outcome(made.name, signal);
-    await process.kill();
-    await process.start();
-    const { registry } = process.clients("admin");
-    const entity = await until(async () => {
-      const model = await registry.getModel({ name: PARENT }, { signal });
-      return model.headVersion === 3n
-        ? registry.getEntity({ name: `${PARENT}/entities/stream/s` }, { signal })
-        : undefined;
-    }, signal);
-    expect(JSON.parse(entity.specJson)).toMatchObject({ schema: { title: "one" } });
-  });
+  it(
+    "I11: reverts after the coordinator was killed while it was armed",
+    async () => {
+      await using process = await DevProcess.prepare(RESTART_TEST_MS - 10_000);
+      await process.start();
+      const { signal } = process;
+      const story = process.story("admin");
+      await story.begin("confirmed", 3, signal);
+      const one = await story.draft("one", [titled("one")], false, signal);
+      await story.makeItSo(one.name, one.etag, "one", signal);
+      const two = await story.draft("two", [titled("two")], false, signal);
+      const made = await process
+        .clients("admin")
+        .commit.makeItSo({ draft: two.name, etag: two.etag, confirmWithin: within(RESTART_S) }, { signal });
+      const standing = async () => {
+        const { commit, registry } = process.clients("admin");
+        const { confirmation } = await commit.getProposal({ name: made.name }, { signal });
+        const { headVersion } = await registry.getModel({ name: PARENT }, { signal });
+        const { specJson } = await registry.getEntity({ name: `${PARENT}/entities/stream/s` }, { signal });
+        const { schema } = JSON.parse(specJson) as { schema: { title: string } };
+        return { state: confirmation?.state, head: headVersion, title: schema.title };
+      };
+      const armedNow = { state: Confirmation_State.ARMED, head: 2n, title: "two" };
+      await story.outcome(made.name, signal);
+      expect(await standing()).toEqual(armedNow);
+      await process.kill();
+      await process.start();
+      // The restart alone reverts nothing: the time does.
+      expect(await standing()).toEqual(armedNow);
+      const reverted = await until(async () => {
+        const now = await standing();
+        return now.state === Confirmation_State.REVERTED && now.head > armedNow.head ? now : undefined;
+      }, signal);
+      expect(reverted).toEqual({ state: Confirmation_State.REVERTED, head: 3n, title: "one" });
+    },
+    RESTART_TEST_MS,
+  );
 });
