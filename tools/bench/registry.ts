@@ -147,6 +147,8 @@ export async function loadModel(
     await editDraft(registry.person, model, "load", entities, signal),
     signal,
   );
-  await registry.person.discardDraft({ name: `models/${model}/drafts/load` }, { signal });
+  const name = `models/${model}/drafts/load`;
+  const { etag } = await registry.person.getDraft({ name }, { signal });
+  await registry.person.discardDraft({ name, etag }, { signal });
   await registry.idle();
 }

@@ -181,21 +181,29 @@ it("I15: what freeze refuses is refused as the registry says it, and nothing is 
     code: "ABORTED",
     reason: "STALE_ETAG",
   });
-  expect(await errorOf(commit.makeItSo({ draft: `models/${model}/drafts/none` }, options))).toMatchObject({
+  expect(
+    await errorOf(commit.makeItSo({ draft: `models/${model}/drafts/none`, etag: "e" }, options)),
+  ).toMatchObject({
     code: "NOT_FOUND",
   });
   const change = {
     entity: `models/${model}/entities/query/q`,
     action: { case: "putSpecJson", value: "{}" },
   } as const;
-  const { etag } = await registry.getDraft({ name: draft }, options);
-  await registry.editDraft({ name: draft, etag, changes: [change] }, options);
   expect(await errorOf(commit.makeItSo({ draft }, options))).toMatchObject({
+    code: "INVALID_ARGUMENT",
+    reason: "ETAG_REQUIRED",
+    violations: [{ field: "etag" }],
+  });
+  const before = await registry.getDraft({ name: draft }, options);
+  const edited = await registry.editDraft({ name: draft, etag: before.etag, changes: [change] }, options);
+  const etag = edited.draft?.etag ?? "";
+  expect(await errorOf(commit.makeItSo({ draft, etag }, options))).toMatchObject({
     code: "FAILED_PRECONDITION",
     reason: "DRAFT_INVALID",
   });
   const confirmWithin = { seconds: -1n };
-  expect(await errorOf(commit.makeItSo({ draft, confirmWithin }, options))).toMatchObject({
+  expect(await errorOf(commit.makeItSo({ draft, etag, confirmWithin }, options))).toMatchObject({
     code: "INVALID_ARGUMENT",
     violations: [{ field: "confirm_within" }],
   });

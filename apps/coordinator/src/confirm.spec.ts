@@ -78,8 +78,9 @@ it("while it waits, the model takes no other proposal", async () => {
   const back = { model: `models/${model}`, toVersion: 0n };
   expect(await errorOf(commit.rollback(back, options))).toMatchObject({ reason: "CONFIRMATION_PENDING" });
   await commit.confirmProposal({ name: waiting.name }, options);
-  const { draft } = { draft: `models/${model}/drafts/z` };
-  expect(await world.settled((await commit.makeItSo({ draft }, options)).name)).toMatchObject({
+  const draft = `models/${model}/drafts/z`;
+  const { etag } = await world.as("rhea").registry.getDraft({ name: draft }, options);
+  expect(await world.settled((await commit.makeItSo({ draft, etag }, options)).name)).toMatchObject({
     version: 3n,
   });
 });

@@ -33,8 +33,8 @@ it("R9: retires what is replaced behind messages that came, went through and pas
       entity: `${parent}/entities/${entity}`,
       action: { case: "putSpecJson", value: JSON.stringify(spec) } as const,
     }));
-    await registry.editDraft({ name, etag, changes }, { signal });
-    const made = await commit.makeItSo({ draft: name, reason: "test" }, { signal });
+    const { draft } = await registry.editDraft({ name, etag, changes }, { signal });
+    const made = await commit.makeItSo({ draft: name, etag: draft?.etag ?? "", reason: "test" }, { signal });
     return await until(async () => {
       const proposal = await commit.getProposal({ name: made.name }, { signal });
       expect(proposal.phase).toBe(Phase.SETTLED);

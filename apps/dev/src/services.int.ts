@@ -66,8 +66,9 @@ async function makeItSo(
     entity: `${MODEL}/entities/${entity}`,
     action: { case: "putSpecJson" as const, value: JSON.stringify(spec) },
   }));
-  await registry.editDraft({ name: draft, etag, changes: lines }, { signal });
-  const { name } = await commit.makeItSo({ draft, reason: "test" }, { signal });
+  const edited = await registry.editDraft({ name: draft, etag, changes: lines }, { signal });
+  const made = { draft, etag: edited.draft?.etag ?? "" };
+  const { name } = await commit.makeItSo({ ...made, reason: "test" }, { signal });
   await vi.waitFor(async () => {
     const { phase, message } = await commit.getProposal({ name }, { signal });
     expect(message).toBe("");

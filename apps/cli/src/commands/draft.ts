@@ -74,7 +74,8 @@ export function addDraftCommands(program: Command, runner: Runner): void {
       run<[string], unknown>(async (context, _options, name) => {
         const { registry } = await context.clients();
         const resource = context.resource("drafts", name);
-        await registry.discardDraft({ name: resource }, { signal: context.signal });
+        const { etag } = await getDraft(context, name);
+        await registry.discardDraft({ name: resource, etag }, { signal: context.signal });
         context.output.done(`draft ${shortName(resource)} is discarded`, { discarded: resource });
       }),
     );

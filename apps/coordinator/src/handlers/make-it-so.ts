@@ -34,6 +34,10 @@ export async function makeItSo(
   context: CallContext,
 ): Promise<ProposalInit> {
   const { model, id } = childOf(request.draft);
+  if (request.etag === "") {
+    const description = "is required: read the draft and send its etag";
+    throw fault.invalid("ETAG_REQUIRED", `etag ${description}`, [{ field: "etag", description }]);
+  }
   const wanted: Wanted = { model, origin: { kind: "draft", draft: id, etag: request.etag }, request };
   return (
     (await refuseWhileArmed(coordinator, wanted, context)) ?? (await propose(coordinator, wanted, context))

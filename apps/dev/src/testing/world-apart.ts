@@ -232,8 +232,8 @@ export class WorldApart implements AsyncDisposable {
       entity: `${parent}/entities/${entity}`,
       action: { case: "putSpecJson", value: JSON.stringify(spec) } as const,
     }));
-    await registry.editDraft({ name, etag, changes }, { signal });
-    const made = await commit.makeItSo({ draft: name, reason: "test" }, { signal });
+    const { draft } = await registry.editDraft({ name, etag, changes }, { signal });
+    const made = await commit.makeItSo({ draft: name, etag: draft?.etag ?? "", reason: "test" }, { signal });
     return await until(async () => {
       const proposal = await commit.getProposal({ name: made.name }, { signal });
       expect(proposal.phase).toBe(Phase.SETTLED);

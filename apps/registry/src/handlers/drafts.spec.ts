@@ -204,7 +204,11 @@ it("I15: answers for drafts that are not there, and repeats a create by its requ
   );
   const future = ada.createDraft({ parent: "models/m", draftId: "f", draft: { baseVersion: 7n } }, options);
   expect(await refusalOf(future)).toBe("INVALID_ARGUMENT VERSION_NOT_FOUND");
-  await ada.discardDraft({ name: first.name }, options);
+  expect(await refusalOf(ada.discardDraft({ name: first.name }, options))).toBe(
+    "INVALID_ARGUMENT ETAG_REQUIRED",
+  );
+  const { etag: now } = await ada.getDraft({ name: first.name }, options);
+  await ada.discardDraft({ name: first.name, etag: now }, options);
   const again = await ada.createDraft({ parent: "models/m", draftId: "d" }, options);
   expect(again.etag).not.toBe(first.etag);
 });

@@ -206,10 +206,14 @@ export function draftHandlers(registry: Registry): DraftHandlers {
 
     async discardDraft({ name, etag, validateOnly }, context) {
       const { signal } = context;
+      if (etag === "") {
+        const description = "is required: read the draft and send its etag";
+        throw fault.invalid("ETAG_REQUIRED", `etag ${description}`, [{ field: "etag", description }]);
+      }
       for (let attempt = 1; attempt <= limits.attemptsMax; attempt++) {
         const { model, id, record } = await recordOf(name, signal);
         const current = etagOfDraft(record.value);
-        if (etag !== "" && etag !== current) throw staleDraftEtag(model, id, current);
+        if (etag !== current) throw staleDraftEtag(model, id, current);
         if (validateOnly) return {};
         const audit = audited(registry, context, model, { resource: name, outcome: "discarded" });
         const then = [...drafts.removal(model, id), audit];

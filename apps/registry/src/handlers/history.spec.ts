@@ -135,7 +135,8 @@ it("tells of who did what in the audit log, newest first, and never takes a line
     `ada CreateDraft created ${draft}`,
     "ada CreateModel created models/m",
   ]);
-  await registry.as("ada").discardDraft({ name: draft ?? "" }, options);
+  const { name, etag } = await registry.as("ada").getDraft({ name: draft ?? "" }, options);
+  await registry.as("ada").discardDraft({ name, etag }, options);
   expect((await read()).slice(1)).toEqual(lines);
 });
 

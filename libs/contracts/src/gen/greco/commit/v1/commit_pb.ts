@@ -631,6 +631,8 @@ export type MakeItSoRequest = Message<"greco.commit.v1.MakeItSoRequest"> & {
   draft: string;
 
   /**
+   * Required: INVALID_ARGUMENT ETAG_REQUIRED without one.
+   *
    * @generated from field: string etag = 2;
    */
   etag: string;

@@ -587,6 +587,8 @@ export type StreamStatus = Message$1<"greco.dataplane.v1.StreamStatus"> & {
   liveLanes: number;
 
   /**
+   * Retained, in all its lanes, the ended ones too; markers count.
+   *
    * @generated from field: int64 entries = 6;
    */
   entries: bigint;

@@ -972,6 +972,8 @@ export type DiscardDraftRequest = Message<"greco.registry.v1.DiscardDraftRequest
   name: string;
 
   /**
+   * Required: INVALID_ARGUMENT ETAG_REQUIRED without one.
+   *
    * @generated from field: string etag = 2;
    */
   etag: string;
