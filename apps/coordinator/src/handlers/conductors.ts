@@ -16,6 +16,7 @@ import {
 } from "@greco/control-kit";
 import { fault, type CallContext } from "@greco/service-kit";
 import type { Coordinator } from "../coordinator.ts";
+import { requireModel } from "./register.ts";
 import { conductorName, conductorOf, modelName, modelOf, optionalModelOf } from "../names.ts";
 import { pageOf, tokenOf } from "../page.ts";
 import {
@@ -55,6 +56,8 @@ export async function listConductors(
   const { signal } = context;
   const model = optionalModelOf(request.model);
   const mayView = viewing(parts, context);
+  // As the registry answers: there is no model, or no role in it.
+  if (model !== undefined) await requireModel(parts, model, signal);
   if (model !== undefined && !(await mayView(model))) throw notAViewer(model, context);
   const prefix = model === undefined ? keys.allConductors() : keys.conductors(model);
   const { size, after } = pageOf(request, prefix, limits);
@@ -96,7 +99,7 @@ function viewing(
 function notAViewer(model: string, { caller }: CallContext): Error {
   return fault.denied(
     "viewer",
-    `ListConductors needs the role viewer in ${modelName(model)}, and ${caller.subject} has no role there, if the model exists: an admin of ${modelName(model)} can grant it`,
+    `ListConductors needs the role viewer in ${modelName(model)}, and ${caller.subject} has no role there: an admin of ${modelName(model)} can grant it`,
     { metadata: { subject: caller.subject, model: modelName(model), heldRole: "none" } },
   );
 }

@@ -13,6 +13,7 @@ import { fault, type CallContext } from "@greco/service-kit";
 import type { Coordinator } from "../coordinator.ts";
 import { childOf, modelOf, proposalName } from "../names.ts";
 import { pageOf, tokenOf } from "../page.ts";
+import { requireModel } from "./register.ts";
 import type { StoredProposal } from "../store/proposal-store.ts";
 import { positionOf } from "../store/queue.ts";
 import { toProposal, type ProposalInit, type Shown } from "../wire/proposal.ts";
@@ -68,7 +69,9 @@ export async function listProposals(
   { signal }: CallContext,
 ): Promise<MessageInitShape<typeof ListProposalsResponseSchema>> {
   const { parts, proposals } = coordinator;
-  const prefix = keys.proposals(modelOf(request.parent));
+  const model = modelOf(request.parent);
+  await requireModel(parts, model, signal);
+  const prefix = keys.proposals(model);
   const { size, after } = pageOf(request, prefix, parts.limits);
   const { entries, more } = await parts.store.range(
     { prefix, ...(after === undefined ? {} : { after }) },
