@@ -49,6 +49,6 @@ it("takes it as usual that an accept comes after another's veto, and warns of ev
     ["info", "conductor.answer-too-late", { ...told, why: "refused: PROPOSAL_DECIDED" }],
   ]);
   expect(await loggedOf("OTHER_DIGEST")).toEqual([
-    ["warn", "conductor.answer-refused", { ...told, error: refusal("OTHER_DIGEST") }],
+    ["warn", "conductor.answer-refused", { ...told, why: "OTHER_DIGEST: refused: OTHER_DIGEST" }],
   ]);
 });

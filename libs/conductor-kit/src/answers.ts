@@ -39,6 +39,12 @@ export const refusedForGood = (error: unknown): boolean =>
 const comesTooLate = (error: unknown): error is GrecoError =>
   error instanceof GrecoError && error.reason === "PROPOSAL_DECIDED";
 
+/** The coordinator's own words: where this process asked is of no interest. */
+const whyOf = (error: unknown): unknown =>
+  error instanceof GrecoError
+    ? `${error.reason === "" ? error.code : error.reason}: ${error.message}`
+    : error;
+
 export class Answers {
   readonly #door: AnswerDoor;
   readonly #backoff: Backoff;
@@ -75,7 +81,7 @@ export class Answers {
         (signal) => this.#door.answerCommand(request, { signal }),
         (error, attempt) => {
           if (refusedForGood(error)) return "final";
-          this.#log.warn("conductor.answer-undelivered", { commandId, answer, attempt, error });
+          this.#log.warn("conductor.answer-undelivered", { commandId, answer, attempt, why: whyOf(error) });
           return "again";
         },
       );
@@ -84,7 +90,7 @@ export class Answers {
       if (!refusedForGood(error)) throw error;
       if (comesTooLate(error))
         this.#log.info("conductor.answer-too-late", { commandId, answer, why: error.message });
-      else this.#log.warn("conductor.answer-refused", { commandId, answer, error });
+      else this.#log.warn("conductor.answer-refused", { commandId, answer, why: whyOf(error) });
       const smaller = tooLarge(error) ? insteadOfTooLarge(request) : undefined;
       if (smaller !== undefined) await this.#deliver(commandId, smaller);
     } finally {

@@ -13,7 +13,7 @@ import type { Review } from "@greco/contracts/greco/conductor/v1/conductor";
 import type { LedgerFollower } from "@greco/lane-kit";
 import type { ConductorLease } from "@greco/ports";
 import { inSpan } from "@greco/telemetry";
-import { Answers } from "./answers.ts";
+import { type AnswerDoor, Answers } from "./answers.ts";
 import { Candidates, readSnapshot } from "./candidates.ts";
 import { Chain } from "./chain.ts";
 import { backoffOf, type SessionContext } from "./context.ts";
@@ -83,7 +83,14 @@ export class Session {
     this.#startedAtMs = clock.monotonicMs();
     this.#state = { incarnation: lease.incarnation, journal: journal.state, busy: new Map() };
     this.#candidates = new Candidates(context);
-    this.#answers = new Answers(coordinator, backoffOf(context), { tasks: this.#tasks, log, signal });
+    // Who is not registered is refused: a restart has answers to give before it is heard.
+    const door: AnswerDoor = {
+      answerCommand: async (request, options) => {
+        await this.joining;
+        return await coordinator.answerCommand(request, options);
+      },
+    };
+    this.#answers = new Answers(door, backoffOf(context), { tasks: this.#tasks, log, signal });
     this.chain = new Chain({
       snapshot: (at, over) => readSnapshot(context, at, over),
       aheadMax: limits.chainAheadMax,
