@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type EngineConfig, engineSettings } from "@greco/engines";
-import { parseConfig } from "@greco/service-kit";
+import { nearest, parseConfig } from "@greco/service-kit";
 import { type Dev, startDev } from "./start-dev.ts";
 import { PORTS } from "./stores.ts";
 
@@ -44,18 +44,27 @@ function enginesOf(values: Readonly<Record<string, unknown>>): EngineConfig | un
   return parseConfig(settings, { flags: given, env });
 }
 
+const OPTIONS = {
+  ...engineFlags,
+  data: { type: "string" },
+  "port-base": { type: "string" },
+  "log-level": { type: "string", default: "warn" },
+  "lease-ms": { type: "string" },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+function refuseUnknown(argv: readonly string[]): void {
+  for (const each of argv) {
+    const name = /^--([^=]+)/.exec(each)?.[1];
+    if (name === undefined || Object.hasOwn(OPTIONS, name)) continue;
+    const near = nearest(name, Object.keys(OPTIONS));
+    throw new Error(`there is no option --${name}${near === undefined ? "" : `: did you mean --${near}?`}`);
+  }
+}
+
 function parse(argv: readonly string[]) {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      ...engineFlags,
-      data: { type: "string" },
-      "port-base": { type: "string" },
-      "log-level": { type: "string", default: "warn" },
-      "lease-ms": { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
+  refuseUnknown(argv);
+  const { values } = parseArgs({ args: [...argv], options: OPTIONS });
   const portBase = values["port-base"] === undefined ? PORT_BASE : Number(values["port-base"]);
   if (!Number.isInteger(portBase) || portBase < 0 || portBase > 65_500) {
     throw new Error(`--port-base must be a port from 0 to 65500; got '${values["port-base"]}'`);
@@ -102,7 +111,7 @@ async function main(): Promise<number> {
     options = parse(process.argv.slice(2));
   } catch (error) {
     process.stderr.write(`greco dev: ${(error as Error).message}\n\n${USAGE}\n`);
-    return 2;
+    return 1;
   }
   if (options.help) {
     process.stdout.write(`${USAGE}\n`);
@@ -123,7 +132,11 @@ async function main(): Promise<number> {
     await stopped;
   } catch (error) {
     if (stop.signal.aborted) return 130;
-    process.stderr.write(`greco dev: ${(error as Error).message}\n`);
+    const { message } = error as Error;
+    const next = message.startsWith("cannot listen on")
+      ? "next:  choose another --port-base, or 0 for free ports\n"
+      : "";
+    process.stderr.write(`greco dev: ${message}\n${next}`);
     return 1;
   }
   return 0;
