@@ -10,7 +10,7 @@ import { readEntities } from "@greco/entity-files";
 import { compensationByHand } from "./evaluate.ts";
 import { type Job, MainJob, withInferredSchema } from "./main-job.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
-import { type DemoOptions, parseOptions, UsageError } from "./options.ts";
+import { type DemoOptions, parseOptions, USAGE, UsageError } from "./options.ts";
 import { count, euros, isGreen, type Report, tell, toReport } from "./report.ts";
 import { type Flight, RELOAD_EVERY_S, runRolling, type Wrong, wrongOf } from "./rolling.ts";
 import { readInputs } from "./source.ts";
@@ -133,13 +133,15 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
 }
 try {
-  process.exitCode = await run(parseOptions(process.argv.slice(2)), stop.signal);
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help) process.stdout.write(`${USAGE}\n`);
+  else process.exitCode = await run(options, stop.signal);
 } catch (error) {
   if (stop.signal.aborted) process.exitCode = 130;
   else {
     process.stderr.write(
       `${error instanceof UsageError || process.env["GRECO_DEBUG"] === undefined ? (error as Error).message : (error as Error).stack}\n`,
     );
-    process.exitCode = error instanceof UsageError ? 2 : 1;
+    process.exitCode = 1;
   }
 }

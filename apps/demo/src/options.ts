@@ -1,7 +1,10 @@
 /** The command line of the main job, parsed once, strictly (STYLE 14). */
-import { parseArgs } from "node:util";
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { nearest } from "@greco/service-kit";
 
 export type DemoOptions = {
+  /** Say what the options are, and end. */
+  readonly help: boolean;
   /** Ends after the checker instead of going on serving. */
   readonly once: boolean;
   /** The last line of stdout is one JSON object. */
@@ -33,7 +36,34 @@ export const USAGE = `npm start -- [options]
   --change DIR         the entities of version 2
   --out FILE.jsonl     write every output with query, source lane, source seq and epoch
   --data DIR           keep the data here (default: a fresh folder)
-  --port-base N        serve on N, N+1, … (default: free ports)`;
+  --port-base N        serve on N, N+1, … (default: free ports)
+  --help               this text`;
+
+const OPTIONS = {
+  help: { type: "boolean", short: "h", default: false },
+  once: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  rate: { type: "string" },
+  compare: { type: "string" },
+  input: { type: "string" },
+  model: { type: "string" },
+  change: { type: "string" },
+  out: { type: "string" },
+  data: { type: "string" },
+  "port-base": { type: "string" },
+} as const satisfies ParseArgsOptionsConfig;
+
+/** The option that was probably meant. */
+function refuseUnknown(argv: readonly string[]): void {
+  for (const each of argv) {
+    const name = /^--([^=]+)/.exec(each)?.[1];
+    if (name === undefined || Object.hasOwn(OPTIONS, name)) continue;
+    const near = nearest(name, Object.keys(OPTIONS));
+    throw new UsageError(
+      `there is no option --${name}${near === undefined ? "" : `: did you mean --${near}?`}\n\n${USAGE}`,
+    );
+  }
+}
 
 function positive(text: string | undefined, name: string, otherwise: number): number {
   if (text === undefined) return otherwise;
@@ -45,23 +75,10 @@ function positive(text: string | undefined, name: string, otherwise: number): nu
 }
 
 export function parseOptions(argv: readonly string[]): DemoOptions {
+  refuseUnknown(argv);
   let values;
   try {
-    ({ values } = parseArgs({
-      args: [...argv],
-      options: {
-        once: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        rate: { type: "string" },
-        compare: { type: "string" },
-        input: { type: "string" },
-        model: { type: "string" },
-        change: { type: "string" },
-        out: { type: "string" },
-        data: { type: "string" },
-        "port-base": { type: "string" },
-      },
-    }));
+    ({ values } = parseArgs({ args: [...argv], options: OPTIONS }));
   } catch (cause) {
     throw new UsageError(`${cause instanceof Error ? cause.message : String(cause)}\n\n${USAGE}`, { cause });
   }
@@ -81,6 +98,7 @@ export function parseOptions(argv: readonly string[]): DemoOptions {
     throw new UsageError("--compare counts euros, so it runs on the flights only: leave out --input");
   }
   return {
+    help: values.help,
     once: values.once,
     json: values.json,
     rate: positive(values.rate, "rate", 700),
