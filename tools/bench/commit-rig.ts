@@ -16,17 +16,46 @@ import { startRegistry } from "@greco/app-registry";
 import { CommitService } from "@greco/contracts/greco/commit/v1/commit";
 import { ChunkSchema, CommandSchema, ConductorService } from "@greco/contracts/greco/conductor/v1/conductor";
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
-import type { ControlLog, CpStore, Transaction } from "@greco/ports";
+import type { Binding } from "@greco/domain/epoch";
+import type { ControlLog, CpStore, JournalRecord, LaneStore, Transaction, Wake } from "@greco/ports";
 import { createClient, type Client } from "@greco/sdk";
 import { createLog, systemClock, systemIds, type Authority } from "@greco/service-kit";
 
 export const CONDUCTORS = 3;
 const MODEL = "m";
 
-/** What a commit makes durable, in its order. */
+/** What a commit makes durable, in its order; on real engines also what conductors do. */
 export type Durable =
   | { readonly type: "transaction"; readonly transaction: Transaction }
-  | { readonly type: "publish"; readonly bytes: number };
+  | { readonly type: "publish"; readonly bytes: number }
+  | { readonly type: "journal"; readonly records: readonly JournalRecord[] }
+  | { readonly type: "bindings"; readonly bindings: readonly Binding[] };
+
+export type CommitStores = {
+  readonly store: CpStore;
+  readonly controlLog: ControlLog;
+  readonly laneStore: LaneStore;
+  readonly wake: Wake;
+};
+
+export type CommitOptions = {
+  readonly openStores: (stack: AsyncDisposableStack, signal: AbortSignal) => Promise<CommitStores>;
+  /** Resolves when the conductors are registered; the stack ends them. */
+  readonly startConductors: (around: Around, stack: AsyncDisposableStack) => Promise<void>;
+};
+
+/** What conductors are given. */
+export type Around = {
+  readonly stores: CommitStores;
+  readonly note: (each: Durable) => void;
+  /** The token is `conductor:{name}` for a conductor. */
+  client<S extends Parameters<typeof createClient>[0]>(
+    service: S,
+    at: "registry" | "coordinator",
+    token: string,
+  ): Client<S>;
+  readonly signal: AbortSignal;
+};
 
 export type CommitSide = AsyncDisposable & {
   /** One commit; milliseconds from the call to the moved head. */
@@ -62,9 +91,30 @@ const authority: Authority = {
   authorize() {},
 };
 
-export async function openGreco(signal: AbortSignal): Promise<GrecoSide> {
+const onEmbedded: CommitOptions = {
+  openStores: stores,
+  async startConductors({ client, stores: { controlLog }, signal }, stack) {
+    const ending = new AbortController();
+    stack.defer(() => ending.abort(new Error("measured")));
+    const both = AbortSignal.any([signal, ending.signal]);
+    for (let index = 0; index < CONDUCTORS; index += 1)
+      await acceptAll(
+        client(ConductorService, "coordinator", `conductor:c${index}`),
+        index,
+        controlLog,
+        both,
+      );
+  },
+};
+
+export async function openGreco(
+  signal: AbortSignal,
+  { openStores, startConductors }: CommitOptions = onEmbedded,
+): Promise<GrecoSide> {
   await using stack = new AsyncDisposableStack();
-  const { store, controlLog, ...data } = await stores(stack, signal);
+  const opened = await openStores(stack, signal);
+  const { store, controlLog, laneStore, wake } = opened;
+  const data = { laneStore, wake };
   let noted: Durable[] | undefined;
   const note = (each: Durable): void => void noted?.push(each);
   const noting = notingStore(store, note);
@@ -101,10 +151,14 @@ export async function openGreco(signal: AbortSignal): Promise<GrecoSide> {
   await person.registry.createModel({ modelId: MODEL, model: {} }, { signal });
   const ending = new AbortController();
   stack.defer(() => ending.abort(new Error("measured")));
-  for (let index = 0; index < CONDUCTORS; index += 1) {
-    const conductor = client(ConductorService, coordinator.address, `conductor:c${index}`);
-    await acceptAll(conductor, index, controlLog, ending.signal);
-  }
+  const addresses = { registry: registry.address, coordinator: coordinator.address };
+  const around: Around = {
+    stores: opened,
+    note,
+    client: (service, at, token) => client(service, addresses[at], token),
+    signal: ending.signal,
+  };
+  await startConductors(around, stack);
   const heads = headsOf(person.registry, ending.signal);
   let round = 0;
   const commit = async (): Promise<number> => {
@@ -139,6 +193,7 @@ export async function openGreco(signal: AbortSignal): Promise<GrecoSide> {
       noted = all;
       await commit();
       noted = undefined;
+      // The head moves by a transaction; what came behind it belongs to no figure.
       const at = (prefix: string): number =>
         all.findIndex((each) => each.type === "transaction" && writes(each.transaction, prefix));
       return all.slice(at("candidate/"), at("head/") + 1);

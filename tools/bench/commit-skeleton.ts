@@ -172,7 +172,11 @@ export async function openSkeleton(durable: readonly Durable[], signal: AbortSig
 }
 
 /** As many comparisons and operations, of the same sizes, on keys of its own. */
-function shaped({ compare, then }: Transaction, round: number, more: readonly Operation[]): Transaction {
+export function shaped(
+  { compare, then }: Transaction,
+  round: number,
+  more: readonly Operation[] = [],
+): Transaction {
   return {
     compare: compare.map(({ key }): Compare => ({ key, target: "modRevision", is: "!=", value: 2 ** 50 })),
     then: [...then.map((each, index) => own(each, round, index)), ...more],

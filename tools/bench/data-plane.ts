@@ -2,7 +2,7 @@
 // own, the driver that the adapter itself uses, and a hand that commits epochs.
 import type { Client } from "cassandra-driver";
 import { openCassandraBindingStore, openCassandraLaneStore } from "@greco/adapter-cassandra";
-import { openNatsWake } from "@greco/adapter-nats";
+import { openNatsWake, type NatsOptions } from "@greco/adapter-nats";
 import type { ChangedBinding } from "@greco/domain/epoch";
 import { candidateId, epoch, hashOf, modelId, type EntityIdentity } from "@greco/domain/model";
 import { wakeTopics, type BindingStore, type LaneStore, type Wake } from "@greco/ports";
@@ -18,6 +18,8 @@ export type DataPlane = AsyncDisposable & {
   readonly laneStore: LaneStore;
   readonly bindingStore: BindingStore;
   readonly wake: Wake;
+  /** For further wakes. */
+  readonly natsOptions: NatsOptions;
   /** The adapter's driver with the adapter's options, on the keyspace. */
   readonly raw: Client;
   /** For processes. */
@@ -70,6 +72,7 @@ export async function openDataPlane(signal: AbortSignal): Promise<DataPlane> {
     laneStore,
     bindingStore,
     wake,
+    natsOptions,
     raw,
     env: {
       GRECO_ENGINES: "real",

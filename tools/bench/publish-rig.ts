@@ -76,6 +76,12 @@ export class RawRows {
     this.#driver = driver;
   }
 
+  /** The newest row of the lane that was written last. */
+  get last(): { readonly id: string; readonly bucket: number; readonly seq: number } {
+    const { id, seq: at } = this.#lanes[this.#turn % LANES] as { id: string; seq: number };
+    return { id, bucket: Math.floor(at / CASSANDRA_LIMITS.bucketRows), seq: at };
+  }
+
   async insert(): Promise<void> {
     this.#turn += 1;
     const lane = this.#lanes[this.#turn % LANES] as { id: string; seq: number };

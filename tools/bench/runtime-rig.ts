@@ -18,7 +18,7 @@ import type { BindingStore, FunctionHost, LaneStore, Log, Wake } from "@greco/po
 import { wakeTopics } from "@greco/ports";
 import { systemClock as clock, systemIds as ids } from "@greco/service-kit";
 
-const MODEL = modelId("bench");
+export const RIG_MODEL = modelId("bench");
 const FLIGHTS = "stream/flights@1" as EntityIdentity;
 const PAYMENTS = "stream/payments@1" as EntityIdentity;
 const QUERY = "query/compensation@1" as EntityIdentity;
@@ -76,10 +76,31 @@ const payloads = Array.from({ length: 64 }, (_, index) =>
   ),
 );
 
+/** Whoever commits, writes and runs is a process of its own, or one: then the wakes are one, too. */
+export type RigStores = {
+  readonly laneStore: LaneStore;
+  readonly bindingStore: BindingStore;
+  readonly wake: Wake;
+  readonly writerWake: Wake;
+  readonly runtimeWake: Wake;
+};
+
+export type OpenRigStores = (stack: AsyncDisposableStack, signal: AbortSignal) => Promise<RigStores>;
+
+async function onEmbedded(stack: AsyncDisposableStack): Promise<RigStores> {
+  const folder = await mkdtemp(join(tmpdir(), "greco-bench-"));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  const laneStore = stack.use(await openEmbeddedLaneStore({ path: join(folder, "lanes"), clock }));
+  const bindingStore = stack.use(await openEmbeddedBindingStore({ path: join(folder, "bindings"), clock }));
+  const wake = stack.use(createEmbeddedWake());
+  return { laneStore, bindingStore, wake, writerWake: wake, runtimeWake: wake };
+}
+
 export class RuntimeRig implements AsyncDisposable {
   readonly laneStore: LaneStore;
   readonly #bindingStore: BindingStore;
   readonly #wake: Wake;
+  readonly #runtimeWake: Wake;
   readonly #host: FunctionHost;
   readonly #writer: LaneWriter;
   readonly #signal: AbortSignal;
@@ -87,7 +108,7 @@ export class RuntimeRig implements AsyncDisposable {
   #version = 0;
 
   private constructor(
-    stores: { laneStore: LaneStore; bindingStore: BindingStore; wake: Wake },
+    stores: RigStores,
     host: FunctionHost,
     writer: LaneWriter,
     stack: AsyncDisposableStack,
@@ -96,24 +117,22 @@ export class RuntimeRig implements AsyncDisposable {
     this.laneStore = stores.laneStore;
     this.#bindingStore = stores.bindingStore;
     this.#wake = stores.wake;
+    this.#runtimeWake = stores.runtimeWake;
     this.#host = host;
     this.#writer = writer;
     this.#stack = stack;
     this.#signal = signal;
   }
 
-  static async open(signal: AbortSignal): Promise<RuntimeRig> {
+  static async open(signal: AbortSignal, openStores: OpenRigStores = onEmbedded): Promise<RuntimeRig> {
     await using opening = new AsyncDisposableStack();
-    const folder = await mkdtemp(join(tmpdir(), "greco-bench-"));
-    opening.defer(() => rm(folder, { recursive: true, force: true }));
-    const laneStore = opening.use(await openEmbeddedLaneStore({ path: join(folder, "lanes"), clock }));
-    const bindingStore = opening.use(
-      await openEmbeddedBindingStore({ path: join(folder, "bindings"), clock }),
-    );
-    const wake = opening.use(createEmbeddedWake());
+    const stores = await openStores(opening, signal);
     const host = opening.use(createWorkerFunctionHost({ threads: 1, clock, log }));
-    const stores = { laneStore, bindingStore, wake };
-    const options = { ...stores, clock, ids, log, model: MODEL, name: "source", leaseMs: LEASE_MS };
+    const { laneStore, bindingStore, writerWake: wake } = stores;
+    const options = {
+      ...{ laneStore, bindingStore, wake, clock, ids, log },
+      ...{ model: RIG_MODEL, name: "source", leaseMs: LEASE_MS },
+    };
     const writer = opening.use(await openLaneWriter(options, signal));
     const rig = new RuntimeRig(stores, host, writer, opening.move(), signal);
     await rig.#commit([
@@ -126,16 +145,25 @@ export class RuntimeRig implements AsyncDisposable {
   }
 
   /** A new version of the query takes effect: each message in flight is of one or the other. */
-  async switchQuery(): Promise<void> {
-    await this.#commit([[QUERY, query(this.#version)]]);
+  async switchQuery(committed: () => void = () => undefined): Promise<void> {
+    await this.#commit([[QUERY, query(this.#version)]], committed);
   }
 
-  async #commit(contents: readonly (readonly [EntityIdentity, object])[]): Promise<void> {
+  /** The newest. */
+  get epoch(): number {
+    return this.#version;
+  }
+
+  /** `committed` is called when the bindings are written, as by conductors, and the ledger is not. */
+  async #commit(
+    contents: readonly (readonly [EntityIdentity, object])[],
+    committed: () => void = () => undefined,
+  ): Promise<void> {
     this.#version += 1;
     const candidate = candidateId(`c${this.#version}`);
     const bindings = contents.map(([entity, value]) => {
       const content = JSON.stringify(value);
-      return { model: MODEL, entity, candidate, hash: hashOf(content), content };
+      return { model: RIG_MODEL, entity, candidate, hash: hashOf(content), content };
     });
     await this.#bindingStore.putBindings(bindings, this.#signal);
     const changed = bindings.map(({ entity, hash }): ChangedBinding => ({
@@ -145,9 +173,10 @@ export class RuntimeRig implements AsyncDisposable {
       removed: false,
     }));
     const scope = [FLIGHTS, PAYMENTS];
-    const entry = { model: MODEL, epoch: epoch(this.#version), candidate, scope, bindings: changed };
+    const entry = { model: RIG_MODEL, epoch: epoch(this.#version), candidate, scope, bindings: changed };
+    committed();
     await this.laneStore.appendLedger({ ...entry, committedAtMs: clock.nowMs() }, this.#signal);
-    this.#wake.notify(wakeTopics.ledger(MODEL));
+    this.#wake.notify(wakeTopics.ledger(RIG_MODEL));
   }
 
   async openLanes(count: number): Promise<readonly OpenLane[]> {
@@ -169,7 +198,7 @@ export class RuntimeRig implements AsyncDisposable {
   }
 
   startRuntime(more: { readonly benchmarkWithoutEpochCheck?: boolean } = {}): Promise<RunningRuntime> {
-    const stores = { laneStore: this.laneStore, bindingStore: this.#bindingStore, wake: this.#wake };
+    const stores = { laneStore: this.laneStore, bindingStore: this.#bindingStore, wake: this.#runtimeWake };
     return startRuntime(
       { ...stores, clock, ids, log, functionHost: this.#host },
       { listen: { host: "127.0.0.1", port: 0 }, leaseMs: LEASE_MS, ...more },
@@ -203,7 +232,7 @@ export class RuntimeRig implements AsyncDisposable {
     inputs: readonly OpenLane[],
   ): Promise<readonly { readonly times: readonly number[]; readonly markers: readonly number[] }[]> {
     const ids = new Set(inputs.map(({ id }) => id));
-    const all = await this.laneStore.listLanes(MODEL, { includeFinished: true }, this.#signal);
+    const all = await this.laneStore.listLanes(RIG_MODEL, { includeFinished: true }, this.#signal);
     const derived = all.filter(({ info }) => info.derived !== undefined && ids.has(info.derived.inputLane));
     return Promise.all(derived.map(({ info }) => this.#timesOf(info.id)));
   }
@@ -212,7 +241,7 @@ export class RuntimeRig implements AsyncDisposable {
     const times: number[] = [];
     const markers: number[] = [];
     for (let from = 1; ;) {
-      const { entries } = await this.laneStore.read(MODEL, lane, seq(from), 1_000, this.#signal);
+      const { entries } = await this.laneStore.read(RIG_MODEL, lane, seq(from), 1_000, this.#signal);
       if (entries.length === 0) return { times, markers };
       for (const entry of entries)
         if (entry.kind === "data") times.push(entry.appendedAtMs);
