@@ -9,7 +9,12 @@ type VitestReport = {
   readonly numTotalTests: number;
   readonly numPassedTests: number;
   readonly testResults: readonly {
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      /** What a test measured: `task.meta.figure`. */
+      readonly meta?: { readonly figure?: string };
+    }[];
   }[];
 };
 
@@ -34,7 +39,13 @@ export function suiteCheck(id: string, title: string, files: readonly string[]):
         const pass =
           result.code === 0 && found.numTotalTests > 0 && found.numPassedTests === found.numTotalTests;
         const first = failed[0] === undefined ? "" : `; not passed: ${failed.slice(0, 3).join(" | ")}`;
-        return { figure: `${found.numPassedTests} of ${found.numTotalTests} tests passed${first}`, pass };
+        const figures = found.testResults.flatMap((file) =>
+          file.assertionResults.flatMap(({ meta }) =>
+            meta?.figure === undefined ? [] : [`; ${meta.figure}`],
+          ),
+        );
+        const passed = `${found.numPassedTests} of ${found.numTotalTests} tests passed`;
+        return { figure: `${passed}${figures.join("")}${first}`, pass };
       } finally {
         await rm(dir, { recursive: true, force: true });
       }

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Dev, startDev } from "@greco/dev";
+import { type Dev, type DevOptions, startDev } from "@greco/dev";
 import { systemClock } from "@greco/service-kit";
 import type { CheckReport } from "./checker.ts";
 import { readEntities } from "@greco/entity-files";
@@ -87,12 +87,28 @@ async function compareRolling(
   return { ...report, compare: { rolling, greco } };
 }
 
+/** Undefined: embedded. Their tools are loaded only where they are asked for. */
+async function enginesOf(
+  { engines }: DemoOptions,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<DevOptions["engines"]> {
+  if (engines === "embedded") return undefined;
+  const { realEngines } = await import("./real-engines.ts");
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  return realEngines(stack, process.env, say, signal);
+}
+
 async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
   const sink = options.json ? process.stderr : process.stdout;
   const narrator = createNarrator(sink, sink.isTTY && process.env["NO_COLOR"] === undefined);
   const dir = options.data ?? (await mkdtemp(join(tmpdir(), "greco-")));
   try {
-    await using dev = await startDev({ dataDir: dir, portBase: options.portBase, logLevel: "error" }, signal);
+    await using stack = new AsyncDisposableStack();
+    const engines = await enginesOf(options, stack, signal);
+    const dev = stack.use(
+      await startDev({ dataDir: dir, portBase: options.portBase, logLevel: "error", engines }, signal),
+    );
     const job = await withFreeModel(await jobOf(options), dev, signal);
     const main = new MainJob({
       job,

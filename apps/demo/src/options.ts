@@ -20,6 +20,8 @@ export type DemoOptions = {
   /** Undefined: a fresh folder that goes with the run. */
   readonly data: string | undefined;
   readonly portBase: number | undefined;
+  /** Where the stores are: SQLite in the folder, or etcd, NATS and Cassandra. */
+  readonly engines: "embedded" | "real";
 };
 
 export class UsageError extends Error {
@@ -37,6 +39,8 @@ export const USAGE = `npm start -- [options]
   --out FILE.jsonl     write every output with query, source lane, source seq and epoch
   --data DIR           keep the data here (default: a fresh folder)
   --port-base N        serve on N, N+1, … (default: free ports)
+  --engines real       on etcd, NATS and Cassandra: where GRECO_ETCD, GRECO_NATS, GRECO_CASSANDRA say (host:port,…),
+                       else on own ones, started for this run (needs Go, Java and Maven; slow the first time)
   --help               this text`;
 
 const OPTIONS = {
@@ -51,6 +55,7 @@ const OPTIONS = {
   out: { type: "string" },
   data: { type: "string" },
   "port-base": { type: "string" },
+  engines: { type: "string", default: "embedded" },
 } as const satisfies ParseArgsOptionsConfig;
 
 /** The option that was probably meant. */
@@ -97,9 +102,14 @@ export function parseOptions(argv: readonly string[]): DemoOptions {
   if (compare !== undefined && values.input !== undefined) {
     throw new UsageError("--compare counts euros, so it runs on the flights only: leave out --input");
   }
+  const { engines } = values;
+  if (engines !== "embedded" && engines !== "real") {
+    throw new UsageError(`--engines knows 'embedded' and 'real'; got '${engines}'`);
+  }
   return {
     help: values.help,
     once: values.once,
+    engines,
     json: values.json,
     rate: positive(values.rate, "rate", 700),
     compare,

@@ -73,7 +73,8 @@ export class CompensationJob {
   }
 
   static async prepare(options: JobOptions): Promise<CompensationJob> {
-    const entities = { 1: await readEntities(models("v1")), 2: await readEntities(models("v2")) };
+    const second = await readEntities(models("v2"));
+    const entities = { 1: await readEntities(models("v1")), 2: second.map(described) };
     return new CompensationJob(options, entities, await readInputs(undefined));
   }
 
@@ -102,7 +103,7 @@ export class CompensationJob {
       silenceMs: SILENCE_LEASES * leaseMs,
       patienceMs: PATIENCE_LEASES * leaseMs,
     });
-    this.#flow.start(signal);
+    this.#flow.start();
   }
 
   /** Ends the flow at once. */
@@ -235,6 +236,13 @@ export class CompensationJob {
       }
     }
   }
+}
+
+/** Every conductor has something to prepare: the stream of payouts changes, too. */
+function described(entity: EntityFile): EntityFile {
+  if (entity.kind !== "stream" || entity.name !== "payouts") return entity;
+  const schema = { ...(entity.spec["schema"] as object), description: "by the kilometre" };
+  return { ...entity, spec: { ...entity.spec, schema } };
 }
 
 const isPassing = (error: unknown): boolean => error instanceof GrecoError && PASSING.has(error.code);

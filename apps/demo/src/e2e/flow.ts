@@ -28,6 +28,7 @@ export class Flow {
   readonly #ended = new AbortController();
   #running: Promise<void> | undefined;
   #moves = 0;
+  #at = 0;
 
   constructor(options: FlowOptions) {
     this.#options = options;
@@ -37,14 +38,20 @@ export class Flow {
     return this.#options.publisher.progress;
   }
 
+  /** Which ingress it is at, by its index among those that it was given. */
+  get at(): number {
+    return this.#at;
+  }
+
   /** How often it went to another ingress. */
   get moves(): number {
     return this.#moves;
   }
 
-  start(signal: AbortSignal): void {
+  /** Until it is stopped or ended. */
+  start(): void {
     if (this.#running !== undefined) throw new Error("it flows already");
-    this.#running = this.#run(AbortSignal.any([signal, this.#ended.signal]));
+    this.#running = this.#run(this.#ended.signal);
     // Told to whoever waits for it.
     this.#running.catch(() => undefined);
   }
@@ -80,8 +87,9 @@ export class Flow {
 
   async #run(signal: AbortSignal): Promise<void> {
     const { ingresses, publisher, inputs, clock } = this.#options;
-    for (let at = 0; ; at += 1) {
-      const ingress = ingresses[at % ingresses.length];
+    for (let turn = 0; ; turn += 1) {
+      this.#at = turn % ingresses.length;
+      const ingress = ingresses[this.#at];
       if (ingress === undefined) throw new Error("there is no ingress to publish at");
       const attempt = new AbortController();
       const silence = this.#onSilence(attempt);
