@@ -25,19 +25,26 @@ const REQUIRED = [
   ...["kill", "bad", "fresh", "commit", "size", "memory", "epoch", "gap"],
 ].map((name) => `A-${name}`);
 
+/** The same on real engines, which benchmarks show. */
+const REQUIRED_FIGURES = ["commit", "unary", "batch", "append", "read", "switch", "watchers"].map(
+  (name) => `B-${name}`,
+);
+
 const missing = (found: readonly Check[]): Check[] =>
-  REQUIRED.filter((id) => !found.some((check) => check.id === id)).map((id) => ({
-    id,
-    title: "nothing shows it yet",
-    run: () => Promise.resolve({ figure: "there is no check of this id", pass: false }),
-  }));
+  [...REQUIRED, ...REQUIRED_FIGURES]
+    .filter((id) => !found.some((check) => check.id === id))
+    .map((id) => ({
+      id,
+      title: "nothing shows it yet",
+      run: () => Promise.resolve({ figure: "there is no check of this id", pass: false }),
+    }));
 
 async function main(args: readonly string[]): Promise<number> {
   const interrupted = new AbortController();
   process.once("SIGINT", () => interrupted.abort(new Error("interrupted")));
   const known = await discover<Check>(join(import.meta.dirname, "checks"), "check");
   const benches = await discover<Bench>(join(root, "tools/bench/benches"), "bench");
-  const figures = benches.filter(({ id }) => id.startsWith("A-")).map(figureCheck);
+  const figures = benches.filter(({ id }) => /^[AB]-/.test(id)).map(figureCheck);
   await using mutations = mutationChecks(root);
   const found = [...known, ...figures, ...mutations.checks];
   const all = [...found, ...missing(found)];
