@@ -10,7 +10,12 @@ import type { Entry, LaneId, LaneInfo, LaneState, Seq, WriterId, WriterLease } f
 import type { LedgerEntry } from "@greco/domain/epoch";
 import type { EntityIdentity, Epoch, ModelId } from "@greco/domain/model";
 
-export type LaneRecord = { readonly info: LaneInfo; readonly state: LaneState };
+export type LaneRecord = {
+  readonly info: LaneInfo;
+  readonly state: LaneState;
+  /** Of another site's writer: it is worked on there, and read here as far as it has come (DESIGN §5). Absent: it is not. */
+  readonly elsewhere?: true;
+};
 
 export type LaneFilter = {
   readonly stream?: EntityIdentity;
@@ -73,7 +78,12 @@ export type DeadLetterOrder = {
   readonly reason: string;
 };
 
-export type Membership = { readonly runtime: string; readonly count: number };
+export type Membership = {
+  readonly runtime: string;
+  readonly count: number;
+  /** At another site: the work of this one is not shared with it. Absent: it is not. */
+  readonly elsewhere?: true;
+};
 
 export interface LaneStore extends AsyncDisposable {
   // ---- lanes
@@ -164,7 +174,7 @@ export interface LaneStore extends AsyncDisposable {
   ): Promise<{ readonly won: boolean; readonly claim: Claim }>;
   /** Those of finished lanes may be left out. */
   listClaims(model: ModelId, signal: AbortSignal): Promise<readonly Claim[]>;
-  /** A runtime's heartbeat: observers count from the last change that they saw, on their own clock. */
+  /** A runtime's heartbeat, by the name of its writer: observers count from the last change that they saw, on their own clock. */
   heartbeat(model: ModelId, runtime: string, signal: AbortSignal): Promise<void>;
   leave(model: ModelId, runtime: string, signal: AbortSignal): Promise<void>;
   listMembers(model: ModelId, signal: AbortSignal): Promise<readonly Membership[]>;
