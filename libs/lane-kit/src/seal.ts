@@ -5,7 +5,7 @@
 import type { SealState, WriterId } from "@greco/domain/lane";
 import { sealStep } from "@greco/domain/lane";
 import type { ModelId } from "@greco/domain/model";
-import type { Clock, LaneStore, Log, Wake } from "@greco/ports";
+import type { Clock, LaneRecord, LaneStore, Log, Wake } from "@greco/ports";
 import { wakeTopics } from "@greco/ports";
 import { isPassing, persist } from "./waiting.ts";
 
@@ -53,7 +53,9 @@ export async function sealLapsedWriters(options: SealOptions, signal: AbortSigna
     try {
       const lanes = await laneStore.listLanes(model, {}, signal);
       const open = lanes.filter(({ state }) => state.end === undefined);
-      const writers = new Set(open.map(({ info }) => info.writer));
+      // I9: those of another site last, because it may be cut off.
+      const ordered = [...open.filter((lane) => !isElsewhere(lane)), ...open.filter(isElsewhere)];
+      const writers = new Set(ordered.map(({ info }) => info.writer));
       for (const writer of states.keys()) if (!writers.has(writer)) states.delete(writer);
       for (const writer of writers) {
         const turn = await turnOf(options, writer, states.get(writer), signal);
@@ -67,6 +69,8 @@ export async function sealLapsedWriters(options: SealOptions, signal: AbortSigna
     await clock.sleep(leaseMs / LOOKS_A_LEASE, signal).catch(() => undefined);
   }
 }
+
+const isElsewhere = ({ elsewhere }: LaneRecord): boolean => elsewhere === true;
 
 /** One look, and what follows from it. */
 async function turnOf(

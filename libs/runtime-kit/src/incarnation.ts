@@ -153,13 +153,15 @@ export class Incarnation {
     const { laneStore, model, catalog, ledger, clock, limits, leaseMs, pool } = this.#world;
     if (catalog.current < ledger.newest || catalog.unresolved.length > 0)
       await catalog.refresh(await laneStore.readFloor(model, signal));
-    this.#members.see(await laneStore.listMembers(model, signal), clock.monotonicMs());
+    const members = await laneStore.listMembers(model, signal);
+    // I9: a site's lanes are worked on at the site, so that it goes on while it is cut off from the others.
+    this.#members.see(members.filter(isHere), clock.monotonicMs());
     const lanes = this.#options.directory.lanes();
     const claims = await laneStore.listClaims(model, signal);
     const spans = await this.#spansOf(lanes, signal);
     const formerGroups = await this.#formerGroupsOf(lanes, signal);
     const house = new House({ lanes, spans, ranges: catalog.ranges(), claims, formerGroups });
-    const views = await this.#views(house, lanes, signal);
+    const views = await this.#views(house, lanes.filter(isHere), signal);
     if (this.#stopping) return;
     const { take, giveUp } = assign(views, {
       ...limits,
@@ -173,7 +175,7 @@ export class Incarnation {
       const input = byId.get(view.lane);
       if (input !== undefined) await this.#take(view, input, signal);
     }
-    await this.#finishLanes(house, lanes, signal);
+    await this.#finishLanes(house, lanes.filter(isHere), signal);
     await this.#forgetMembers(signal);
     pool.sweep();
   }
@@ -227,7 +229,13 @@ export class Incarnation {
     const needed = lanes.filter(({ info, state }) => state.end !== undefined || turning.has(info.stream));
     this.#spans.keep(new Set(needed.map(({ info }) => info.id)));
     const spans = new Map<LaneId, LaneSpan>();
-    for (const lane of needed) spans.set(lane.info.id, await this.#spans.spanOf(lane, signal));
+    for (const lane of needed) {
+      const span = await this.#spans.spanOf(lane, signal).catch((error: unknown) => {
+        // Of a site that is cut off it is not known yet: who continues such a lane waits.
+        if (isHere(lane) || signal.aborted || !isPassing(error)) throw error;
+      });
+      if (span !== undefined) spans.set(lane.info.id, span);
+    }
     return spans;
   }
 
@@ -337,3 +345,6 @@ export class Incarnation {
       await laneStore.leave(model, member, signal);
   }
 }
+
+/** Of this site, as its lanes and members are. */
+const isHere = ({ elsewhere }: { readonly elsewhere?: true }): boolean => elsewhere !== true;

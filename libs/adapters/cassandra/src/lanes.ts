@@ -177,7 +177,7 @@ export class Lanes {
   async get(model: ModelId, lane: LaneId): Promise<LaneRecord | undefined> {
     const known = await this.find(model, lane);
     if (known === undefined) return undefined;
-    return { info: known.info, state: toState(await this.#stateRow(known, "serial")) };
+    return { ...this.#place(known), state: toState(await this.#stateRow(known, "serial")) };
   }
 
   /** Read at LOCAL_SERIAL, at the lane's site. */
@@ -375,10 +375,15 @@ export class Lanes {
       );
       for (const row of found) rows.set(textOf(row, "lane") ?? "", row);
     }
-    return lanes.map(({ info }) => {
-      const row = rows.get(info.id);
-      return { record: { info, state: toState(row) }, finished: row?.get("finished") === true };
+    return lanes.map((known) => {
+      const row = rows.get(known.info.id);
+      const record = { ...this.#place(known), state: toState(row) };
+      return { record, finished: row?.get("finished") === true };
     });
+  }
+
+  #place({ info, site }: KnownLane): Omit<LaneRecord, "state"> {
+    return site === this.#own.site ? { info } : { info, elsewhere: true };
   }
 
   #remember(known: KnownLane): KnownLane {

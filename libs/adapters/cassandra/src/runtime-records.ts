@@ -1,5 +1,5 @@
 /** What runtimes keep: checkpoints, claims, membership, orders by hand, crossings. */
-import type { LaneId } from "@greco/domain/lane";
+import type { LaneId, WriterId } from "@greco/domain/lane";
 import type { EntityIdentity, Epoch, ModelId } from "@greco/domain/model";
 import type { Checkpoint, Claim, DeadLetterOrder, Membership } from "@greco/ports";
 import type { LaneCore } from "./core.ts";
@@ -167,7 +167,13 @@ export class RuntimeRecords {
       statement("SELECT runtime, count FROM member WHERE model = ?", this.#core.key(model)),
       CASSANDRA_LIMITS.page,
     );
-    return rows.map((row) => ({ runtime: textOf(row, "runtime") ?? "", count: numberOf(row, "count") ?? 0 }));
+    return mapSome(rows, async (row) => {
+      const runtime = textOf(row, "runtime") ?? "";
+      // A member goes by its writer's name, and of a writer it is known where it is.
+      const site = this.#own.severalSites ? await this.#lanes.siteOf(model, runtime as WriterId) : undefined;
+      const isHere = site === undefined || site === this.#own.site;
+      return { runtime, count: numberOf(row, "count") ?? 0, ...(isHere ? {} : { elsewhere: true as const }) };
+    });
   }
 
   // ---- orders by hand: the first for a position stands
