@@ -108,8 +108,8 @@ async function killAndRestart(
   doing: (what: string) => void,
 ): Promise<void> {
   const { signal } = process;
-  doing("the first start");
-  await process.start();
+  doing("the start with the failpoint");
+  await process.start(`${failpoint}:kill`);
   doing("version 1");
   const begin = process.story("admin");
   await begin.begin("killed", 3, signal);
@@ -124,11 +124,8 @@ async function killAndRestart(
         : undefined,
     signal,
   );
-  await process.kill();
 
-  // Now with the failpoint: publish, make version 2 so in mid-stream, and see the process die.
-  doing("the start with the failpoint");
-  await process.start(`${failpoint}:kill`);
+  // Now publish, make version 2 so in mid-stream, and see the process die.
   const inputs = Array.from({ length: STREAM_MAX }, (_, n) => ({ n, by: "" }));
   const publisher = new Publisher(systemClock, { stream: `${PARENT}/streams/a`, rate: RATE });
   const died = process.ended();
