@@ -105,6 +105,20 @@ export async function openCluster(options: ClusterOptions, signal: AbortSignal):
   const leaseMs = options.leaseMs ?? LEASE_MS;
   const keys = await createDevKeys(join(folder, "keys"), systemClock);
   const engines = await openOwnEngines(options, opening, signal);
+  // Before the apps: one makes the tables, and the others find them.
+  const lanes = opening.use(
+    await openCassandraLaneStore(
+      {
+        contactPoints: engines.cassandra.addresses,
+        localDataCenter: DATA_CENTRE,
+        keyspace: KEYSPACE,
+        replication: { [DATA_CENTRE]: Math.min(3, engines.cassandra.addresses.length) },
+        clock: systemClock,
+        log: createLog({ service: "checker", level: "error" }),
+      },
+      signal,
+    ),
+  );
   const seats = await takeSeats(options.apps ?? {});
   const apps: AppProcess[] = [];
   const tokens = await writeTokens(join(folder, "tokens"), keys);
@@ -123,19 +137,6 @@ export async function openCluster(options: ClusterOptions, signal: AbortSignal):
   const ingresses = seats
     .filter(({ app }) => app === "ingress")
     .map(({ address }) => clients({ ...all, ingress: address }).ingress);
-  const lanes = opening.use(
-    await openCassandraLaneStore(
-      {
-        contactPoints: engines.cassandra.addresses,
-        localDataCenter: DATA_CENTRE,
-        keyspace: KEYSPACE,
-        replication: { [DATA_CENTRE]: Math.min(3, engines.cassandra.addresses.length) },
-        clock: systemClock,
-        log: createLog({ service: "checker", level: "error" }),
-      },
-      signal,
-    ),
-  );
   const job = await CompensationJob.prepare({
     ...{ model: MODEL, rate: options.rate ?? RATE, clients: any, ingresses, lanes, leaseMs },
     clock: systemClock,

@@ -49,11 +49,21 @@ async function reached(app: AppProcess, failpoint: string, signal: AbortSignal):
   if (!app.wasKilled) throw new Error(`${app.name} died of something else than ${failpoint}`);
 }
 
+/**
+ * As GRECO_FAILPOINT takes it. A number of hits, as in `lane.append.after:8`, stands behind what happens at the last of
+ * them; `@next` is the epoch of the change that is going to be made.
+ */
+async function armed({ clients, job }: Cluster, failpoint: string, signal: AbortSignal): Promise<string> {
+  const [point = "", hits = "1"] = failpoint.split(":");
+  const asArmed = (name: string): string => `${name}:kill:${hits}`;
+  if (!point.endsWith("@next")) return asArmed(point);
+  const { headVersion } = await clients.registry.getModel({ name: job.parent }, { signal });
+  return asArmed(point.replace("@next", `@${headVersion + 1n}`));
+}
+
 async function startArmed(app: AppProcess, failpoint: string, signal: AbortSignal): Promise<void> {
-  // A number of hits, as in `lane.append.after:8`, stands behind what happens at the last of them.
-  const [name = "", hits = "1"] = failpoint.split(":");
   try {
-    await app.start(signal, { failpoint: `${name}:kill:${hits}` });
+    await app.start(signal, { failpoint });
   } catch (error) {
     // Some are reached before it serves.
     if (!app.wasKilled) throw error;
@@ -67,8 +77,9 @@ async function diesAt(
   failpoint: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const point = await armed(cluster, failpoint, signal);
   await app.kill("SIGKILL");
-  await startArmed(app, failpoint, signal);
+  await startArmed(app, point, signal);
   const comesBack = async (): Promise<void> => {
     await reached(app, failpoint, signal);
     await app.start(signal);
@@ -82,8 +93,9 @@ async function ingressDiesAt(cluster: Cluster, failpoint: string, signal: AbortS
   const here = cluster.of("ingress")[flow.at];
   const there = cluster.of("ingress").find((each) => each !== here);
   if (here === undefined || there === undefined) throw new Error("a cluster with two ingresses is needed");
+  const point = await armed(cluster, failpoint, signal);
   await there.kill("SIGKILL");
-  await startArmed(there, failpoint, signal);
+  await startArmed(there, point, signal);
   await here.kill("SIGKILL");
   const comesBack = async (): Promise<void> => {
     await reached(there, failpoint, signal);
@@ -114,11 +126,11 @@ const CONDUCTOR = [
 ] as const;
 const INGRESS = [
   ...["lane.append.before:8", "lane.append.after:8", "ingress.ack.before:8"],
-  ...["lane.marker.before", "lane.marker.after"],
+  ...["lane.marker.before@next", "lane.marker.after@next"],
 ] as const;
 const RUNTIME = [
   ...["runtime.append.before:8", "runtime.append.after:8", "runtime.checkpoint.after:2"],
-  ...["runtime.marker.before", "runtime.marker.after"],
+  ...["runtime.marker.before@next", "runtime.marker.after@next"],
 ] as const;
 const CONDUCTORS = ["conductor-streams", "conductor-tables", "conductor-worker"] as const;
 
