@@ -1,6 +1,12 @@
 // A loader: so many calls under way for a round, and calls by bare grpc-js with bytes for messages, so that the two
 // sides of a ratio cost the loader the same.
-import { Client, credentials, Metadata, type ClientReadableStream } from "@grpc/grpc-js";
+import {
+  Client,
+  credentials,
+  Metadata,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+} from "@grpc/grpc-js";
 
 const ROUND_MS = 1_500;
 
@@ -26,6 +32,7 @@ const same = (bytes: Buffer): Buffer => bytes;
 export type BareClient = Disposable & {
   unary(path: string, request: Buffer): Promise<Buffer>;
   stream(path: string, request: Buffer): ClientReadableStream<Buffer>;
+  both(path: string): ClientDuplexStream<Buffer, Buffer>;
 };
 
 /** On a connection of its own. */
@@ -47,6 +54,7 @@ export function bareClient(address: string, token: string): BareClient {
         });
       }),
     stream: (path, request) => client.makeServerStreamRequest(path, same, same, request, metadata()),
+    both: (path) => client.makeBidiStreamRequest(path, same, same, metadata()),
     [Symbol.dispose]: () => client.close(),
   };
 }

@@ -1,24 +1,29 @@
 // One loader, three ways to make messages durable: plain inserts by the driver, unary publishes and batches through an
-// ingress that is a process of its own. Same payload, same concurrency.
+// ingress that is a process of its own. Same payload, same concurrency; the loader has its requests ready, as bytes.
 import type { Client as Driver } from "cassandra-driver";
 import { types } from "cassandra-driver";
-import { IngressService } from "@greco/contracts/greco/dataplane/v1/dataplane";
+import { create, fromBinary, toBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import {
+  PublishBatchesRequestSchema,
+  PublishBatchesResponseSchema,
+  PublishRequestSchema,
+} from "@greco/contracts/greco/dataplane/v1/dataplane";
 import type { StreamContent } from "@greco/domain/epoch";
 import type { DataEntry } from "@greco/domain/lane";
 import { seq } from "@greco/domain/lane";
 import { epoch, type EntityIdentity } from "@greco/domain/model";
-import { createClient, type Client } from "@greco/sdk";
 import { systemIds } from "@greco/service-kit";
 import { encodeEntry } from "../../libs/adapters/cassandra/src/entry-codec.ts";
 import { CASSANDRA_LIMITS } from "../../libs/adapters/cassandra/src/limits.ts";
 import { benchKeys, startProcess } from "./app-process.ts";
 import { MODEL, openDataPlane } from "./data-plane.ts";
-import { rate, roundOver } from "./loader.ts";
+import { bareClient, rate, roundOver, type BareClient } from "./loader.ts";
 
 /** Calls under way at any moment. */
 export const CONCURRENCY = 64;
 export const LANES = 4;
 const FLIGHTS = "stream/flights@1" as EntityIdentity;
+const SERVICE = "/greco.dataplane.v1.IngressService";
 const STREAM = `models/${MODEL}/streams/flights`;
 
 const content: StreamContent = {
@@ -98,6 +103,8 @@ export class RawRows {
 export type PublishRig = AsyncDisposable & {
   raw(): Promise<number>;
   unary(): Promise<number>;
+  /** Bare grpc-js that answers such requests and does nothing: what no service in Node can pass. */
+  echo(): Promise<number>;
   /** Batches of `size`, `underWay` of them at any moment, on one stream. */
   batches(size: number, underWay: number): Promise<number>;
   /** For a profile. */
@@ -116,52 +123,60 @@ export async function openPublishRig(signal: AbortSignal): Promise<PublishRig> {
     await startProcess({ program, flags, env: plane.env, event: "ingress.serving" }, signal),
   );
   const token = await keys.issue({ subject: "loader" });
-  const client = stack.use(createClient(IngressService, { address: ingress.address, token }));
+  const client = stack.use(bareClient(ingress.address, token));
+  const bare = stack.use(
+    await startProcess(
+      { program: "tools/bench/echo-server.ts", flags: ["60"], event: "bare.serving" },
+      signal,
+    ),
+  );
+  const echoes = stack.use(bareClient(bare.address, token));
   const rows = new RawRows(plane.raw);
+  const requests = payloads.map((payload) =>
+    bytesOf(PublishRequestSchema, create(PublishRequestSchema, { stream: STREAM, message: { payload } })),
+  );
   let turn = 0;
-  const publish = async (): Promise<void> => {
-    turn += 1;
-    await client.publish({ stream: STREAM, message: { payload: payloadOf(turn) } }, { signal });
-  };
+  const next = (): Buffer => requests[(turn += 1) % requests.length] as Buffer;
+  const publish = async (): Promise<void> => void (await client.unary(`${SERVICE}/Publish`, next()));
+  const echo = async (): Promise<void> => void (await echoes.unary("/bare/echo", next()));
   const owned = stack.move();
   return {
     ingressPid: ingress.pid,
     raw: () => rate(CONCURRENCY, () => rows.insert()),
     unary: () => rate(CONCURRENCY, publish),
-    batches: (size, underWay) => batched(client, size, underWay, signal),
+    echo: () => rate(CONCURRENCY, echo),
+    batches: (size, underWay) => batched(client, size, underWay),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-async function batched(
-  client: Client<typeof IngressService>,
-  size: number,
-  underWay: number,
-  signal: AbortSignal,
-): Promise<number> {
+const bytesOf = <S extends DescMessage>(schema: S, message: MessageShape<S>): Buffer =>
+  Buffer.from(toBinary(schema, message));
+
+async function batched(client: BareClient, size: number, underWay: number): Promise<number> {
   const messages = Array.from({ length: size }, (_, index) => ({ payload: payloadOf(index) }));
+  const batch = create(PublishBatchesRequestSchema, { stream: STREAM, batchId: 1n, messages });
+  const request = bytesOf(PublishBatchesRequestSchema, batch);
   const began = performance.now();
-  let sent = 0;
-  let acknowledged = 0;
-  let answered = (): void => undefined;
-  async function* requests() {
-    while (!roundOver(began)) {
-      while (sent - acknowledged >= underWay)
-        await new Promise<void>((resolve) => {
-          answered = resolve;
-        });
-      sent += 1;
-      yield { stream: STREAM, batchId: BigInt(sent), messages };
-    }
-  }
-  let done = 0;
-  for await (const { results } of client.publishBatches(requests(), { signal })) {
-    for (const { outcome } of results) {
+  const call = client.both(`${SERVICE}/PublishBatches`);
+  let [sent, acknowledged, done] = [0, 0, 0];
+  const send = (): void => {
+    if (roundOver(began)) {
+      if (!call.writableEnded) call.end();
+    } else
+      while (sent - acknowledged < underWay) {
+        sent += 1;
+        call.write(request);
+      }
+  };
+  send();
+  for await (const answer of call) {
+    for (const { outcome } of fromBinary(PublishBatchesResponseSchema, answer as Buffer).results) {
       if (outcome.case !== "published") throw new Error(`not published: ${outcome.value?.message}`);
       done += 1;
     }
     acknowledged += 1;
-    answered();
+    send();
   }
   return done / ((performance.now() - began) / 1_000);
 }
