@@ -354,8 +354,8 @@ describe("time", () => {
     await heard("p1.review");
     const noTime = { seconds: 0n, nanos: 1 };
     await control.prepare(p1, noTime);
-    slow.resolve();
     expect(answerCase(await heard("p1.prepare"))).toEqual(["failed"]);
+    slow.resolve();
     const p2 = control.propose("p2", { changes: { "thing/b": { n: 3 } } });
     await ready(p2);
     // Told again while the first answer is still being sent, it needs no second one.
