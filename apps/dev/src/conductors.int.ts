@@ -98,12 +98,11 @@ async function draft(draftId: string, changes: Readonly<Record<string, unknown>>
 }
 
 async function madeSo(draftId: string, changes: Readonly<Record<string, unknown>>): Promise<Proposal> {
-  const { name } = await commit.makeItSo(
-    { draft: await draft(draftId, changes), reason: "test" },
-    { signal },
-  );
+  const name = await draft(draftId, changes);
+  const { etag } = await registry.getDraft({ name }, { signal });
+  const made = await commit.makeItSo({ draft: name, etag, reason: "test" }, { signal });
   return await until(async () => {
-    const proposal = await commit.getProposal({ name }, { signal });
+    const proposal = await commit.getProposal({ name: made.name }, { signal });
     expect(proposal.phase).toBe(Phase.SETTLED);
     return proposal;
   });

@@ -1,4 +1,5 @@
 /** A conductor on the kit, told by a scripted control plane over gRPC, on the embedded stores. */
+import { once } from "node:events";
 import { candidateId, conductorId, entityKey } from "@greco/domain/model";
 import { fault } from "@greco/service-kit";
 import { describe, expect, it } from "vitest";
@@ -347,15 +348,17 @@ describe("time", () => {
   it("K5: ends a prepare that lasts too long; what is ready stays", async () => {
     const { rig, region, heard, control, ready } = await started();
     await using _rig = rig;
-    const slow = Promise.withResolvers<void>();
-    region.beforeCreate = () => slow.promise;
+    // Lasts until it is ended.
+    region.beforeCreate = async (_name, ended) => {
+      if (!ended.aborted) await once(ended, "abort");
+    };
     const p1 = control.propose("p1", { changes: { "thing/a": { n: 2 } } });
     await control.review(p1);
     await heard("p1.review");
     const noTime = { seconds: 0n, nanos: 1 };
     await control.prepare(p1, noTime);
     expect(answerCase(await heard("p1.prepare"))).toEqual(["failed"]);
-    slow.resolve();
+    region.beforeCreate = () => Promise.resolve();
     const p2 = control.propose("p2", { changes: { "thing/b": { n: 3 } } });
     await ready(p2);
     // Told again while the first answer is still being sent, it needs no second one.

@@ -18,13 +18,13 @@ import type {
 
 export class Region {
   readonly objects = new Map<string, string>();
-  /** Runs before a create lands; may wait, or throw. */
-  beforeCreate: (name: string) => Promise<void> = () => Promise.resolve();
+  /** Runs before a create lands; may wait, or throw. The signal ends the prepare. */
+  beforeCreate: (name: string, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   /** Runs before a delete; may wait, or throw. */
   beforeDelete: (name: string) => Promise<void> = () => Promise.resolve();
 
-  async create(name: string, candidate: string): Promise<void> {
-    await this.beforeCreate(name);
+  async create(name: string, candidate: string, signal: AbortSignal): Promise<void> {
+    await this.beforeCreate(name, signal);
     if (!this.objects.has(name)) this.objects.set(name, candidate);
   }
 
@@ -55,7 +55,10 @@ export class RegionConductor implements Conductor {
     return { vote: "accept", claims, plan: { steps: [], prepareTimeMs: 5, cost: "" } };
   }
 
-  async prepare({ candidate, claimed, intend }: Preparation): Promise<readonly NewBinding[]> {
+  async prepare(
+    { candidate, claimed, intend }: Preparation,
+    signal: AbortSignal,
+  ): Promise<readonly NewBinding[]> {
     this.calls.push(`prepare ${candidate}`);
     const wanted = claimed.filter((each) => each.after !== undefined);
     const made = wanted.map((each) => ({
@@ -64,7 +67,7 @@ export class RegionConductor implements Conductor {
       content: canonicalJson(each.after?.spec as JsonValue),
     }));
     await intend(made.map((each) => each.object));
-    for (const { object } of made) await this.#region.create(object, candidate);
+    for (const { object } of made) await this.#region.create(object, candidate, signal);
     return made.map(({ entity, content, object }) => ({ entity, content, uses: [object] }));
   }
 
