@@ -89,7 +89,7 @@ it("R6: what would be another content than the ledger names is not written", asy
   // A newer conductor, which makes something else of the same.
   const { prepare } = conductor;
   conductor.prepare = async (preparation) => {
-    const made = await prepare.call(conductor, preparation);
+    const made = await prepare.call(conductor, preparation, rig.signal);
     return made.map((each) => (each.entity === "thing/a@2" ? { ...each, content: '{"n":1,"v":2}' } : each));
   };
   await ask(["thing/a@2", "p1"], ["thing/b@3", "p2"]);
@@ -138,7 +138,7 @@ it("makes nothing outside that no binding keeps (K1, K4), and nothing for who as
   const { prepare } = conductor;
   conductor.prepare = async (preparation) => {
     if (preparation.candidate === "p1") await preparation.intend(["object-unheard-of"]);
-    return await prepare.call(conductor, preparation);
+    return await prepare.call(conductor, preparation, rig.signal);
   };
   await ask(["thing/a@2", "p1"], ["thing/a@2", "p9"], ["thing/never@2", "p1"], ["stream/s@1", "p1"]);
   await ask(["not a name", "p1"], ["thing/b@3", "p2"]);

@@ -23,7 +23,7 @@ export class Region {
   /** Runs before a delete; may wait, or throw. */
   beforeDelete: (name: string) => Promise<void> = () => Promise.resolve();
 
-  async create(name: string, candidate: string, signal = new AbortController().signal): Promise<void> {
+  async create(name: string, candidate: string, signal: AbortSignal): Promise<void> {
     await this.beforeCreate(name, signal);
     if (!this.objects.has(name)) this.objects.set(name, candidate);
   }
