@@ -49,8 +49,10 @@ export async function linesOf(file: string): Promise<Lines> {
 }
 
 function closing(lines: Interface, close: () => unknown): Lines {
+  // From the beginning: lines, and their end, that come before somebody iterates would be lost.
+  const iterator = lines[Symbol.asyncIterator]();
   return {
-    [Symbol.asyncIterator]: () => lines[Symbol.asyncIterator](),
+    [Symbol.asyncIterator]: () => iterator,
     async [Symbol.asyncDispose]() {
       lines.close();
       await close();
