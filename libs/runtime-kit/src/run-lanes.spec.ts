@@ -1,7 +1,6 @@
-import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } from "@greco/adapter-embedded";
 import { epoch } from "@greco/domain/model";
 import type { SimulatedClock } from "@greco/simulation";
-import { simulatedClock, simulatedIds } from "@greco/simulation";
+import { simulatedClock } from "@greco/simulation";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ColdBootRequest } from "./cold-boot.ts";
 import { readLanes } from "./testing/check-lanes.ts";
@@ -15,9 +14,7 @@ let world: World;
 
 beforeEach(async () => {
   clock = simulatedClock();
-  const laneStore = await openEmbeddedLaneStore({ path: ":memory:", clock });
-  const bindingStore = await openEmbeddedBindingStore({ path: ":memory:", clock });
-  stage = new Stage({ laneStore, bindingStore, wake: createEmbeddedWake(), clock, ids: simulatedIds() });
+  stage = await Stage.embedded(clock);
   ({ world } = stage);
 });
 afterEach(() => stage[Symbol.asyncDispose]());

@@ -1,8 +1,7 @@
-import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } from "@greco/adapter-embedded";
 import type { OpenLane } from "@greco/lane-kit";
 import type { LaneRecord } from "@greco/ports";
 import type { SimulatedClock } from "@greco/simulation";
-import { simulatedClock, simulatedIds } from "@greco/simulation";
+import { simulatedClock } from "@greco/simulation";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readLanes } from "./testing/check-lanes.ts";
 import { SleepyClock } from "./testing/sleepy-clock.ts";
@@ -16,9 +15,7 @@ let world: World;
 
 beforeEach(async () => {
   clock = simulatedClock();
-  const laneStore = await openEmbeddedLaneStore({ path: ":memory:", clock });
-  const bindingStore = await openEmbeddedBindingStore({ path: ":memory:", clock });
-  stage = new Stage({ laneStore, bindingStore, wake: createEmbeddedWake(), clock, ids: simulatedIds() });
+  stage = await Stage.embedded(clock);
   ({ world } = stage);
 });
 afterEach(() => stage[Symbol.asyncDispose]());

@@ -1,8 +1,7 @@
 /** Two sites share a model: each runtime works on the lanes of its own, so that a cut between them stops nothing (I9). */
-import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } from "@greco/adapter-embedded";
 import type { LaneId } from "@greco/domain/lane";
 import type { LaneStore } from "@greco/ports";
-import { simulatedClock, simulatedIds, type SimulatedClock } from "@greco/simulation";
+import { simulatedClock, type SimulatedClock } from "@greco/simulation";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { MODEL } from "./testing/small-model.ts";
 import { Stage } from "./testing/stage.ts";
@@ -11,9 +10,7 @@ let clock: SimulatedClock;
 let stage: Stage;
 beforeEach(async () => {
   clock = simulatedClock();
-  const laneStore = await openEmbeddedLaneStore({ path: ":memory:", clock });
-  const bindingStore = await openEmbeddedBindingStore({ path: ":memory:", clock });
-  stage = new Stage({ laneStore, bindingStore, wake: createEmbeddedWake(), clock, ids: simulatedIds() });
+  stage = await Stage.embedded(clock);
 });
 afterEach(() => stage[Symbol.asyncDispose]());
 

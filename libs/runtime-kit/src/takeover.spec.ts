@@ -1,9 +1,8 @@
 /** Who takes over may know less than who had it before: what was written is found all the same, and nothing is done twice. */
-import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } from "@greco/adapter-embedded";
 import type { Epoch } from "@greco/domain/model";
 import type { BindingStore, LaneStore } from "@greco/ports";
 import type { SimulatedClock } from "@greco/simulation";
-import { simulatedClock, simulatedIds } from "@greco/simulation";
+import { simulatedClock } from "@greco/simulation";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { MODEL } from "./testing/small-model.ts";
 import { Stage } from "./testing/stage.ts";
@@ -17,9 +16,7 @@ let seesUpTo = Number.POSITIVE_INFINITY;
 
 beforeEach(async () => {
   clock = simulatedClock();
-  const laneStore = await openEmbeddedLaneStore({ path: ":memory:", clock });
-  const bindingStore = await openEmbeddedBindingStore({ path: ":memory:", clock });
-  stage = new Stage({ laneStore, bindingStore, wake: createEmbeddedWake(), clock, ids: simulatedIds() });
+  stage = await Stage.embedded(clock);
   ({ world } = stage);
   seesUpTo = Number.POSITIVE_INFINITY;
 });

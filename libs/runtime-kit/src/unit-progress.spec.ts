@@ -1,6 +1,5 @@
-import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } from "@greco/adapter-embedded";
 import type { SimulatedClock } from "@greco/simulation";
-import { simulatedClock, simulatedIds } from "@greco/simulation";
+import { simulatedClock } from "@greco/simulation";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MODEL } from "./testing/small-model.ts";
 import { Stage } from "./testing/stage.ts";
@@ -12,9 +11,7 @@ let world: World;
 
 beforeEach(async () => {
   clock = simulatedClock();
-  const laneStore = await openEmbeddedLaneStore({ path: ":memory:", clock });
-  const bindingStore = await openEmbeddedBindingStore({ path: ":memory:", clock });
-  stage = new Stage({ laneStore, bindingStore, wake: createEmbeddedWake(), clock, ids: simulatedIds() });
+  stage = await Stage.embedded(clock);
   ({ world } = stage);
 });
 afterEach(() => stage[Symbol.asyncDispose]());

@@ -132,13 +132,13 @@ export async function openCluster(options: ClusterOptions, signal: AbortSignal):
   const clients = (addresses: Addresses): GrecoClients =>
     opening.use(connectGreco(addresses, { token: admin, deadlineMs: CALL_MS }));
   const all = addressesOf(seats);
-  const any = clients(all);
+  const whole = clients(all);
   // Of each ingress a connection of its own, so that the flow knows at which one it is.
   const ingresses = seats
     .filter(({ app }) => app === "ingress")
     .map(({ address }) => clients({ ...all, ingress: address }).ingress);
   const job = await CompensationJob.prepare({
-    ...{ model: MODEL, rate: options.rate ?? RATE, clients: any, ingresses, lanes, leaseMs },
+    ...{ model: MODEL, rate: options.rate ?? RATE, clients: whole, ingresses, lanes, leaseMs },
     clock: systemClock,
   });
   opening.defer(() => job.end());
@@ -158,7 +158,7 @@ export async function openCluster(options: ClusterOptions, signal: AbortSignal):
     driving: (each) => whoShows(of("coordinator"), "greco_coordinator_driving", each),
     atWork: (app, each) => whoShows(of(app), `greco_conductor_sessions{model="${MODEL}"}`, each),
     metric,
-    clients: any,
+    clients: whole,
     lanes,
     job,
     token: (subject) => keys.issue({ subject }),

@@ -1,4 +1,6 @@
 /** A world on a simulated clock, with what specs do and look at again and again. */
+import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } from "@greco/adapter-embedded";
+import { simulatedIds } from "@greco/simulation";
 import { DEAD_LETTERS_STREAM } from "@greco/domain/model";
 import type { LaneWriter, OpenLane } from "@greco/lane-kit";
 import type { Clock } from "@greco/ports";
@@ -21,6 +23,13 @@ export class Stage implements AsyncDisposable {
   constructor(stores: WorldStores & { readonly clock: StageClock }) {
     this.clock = stores.clock;
     this.world = new World(stores);
+  }
+
+  /** On stores in memory. */
+  static async embedded(clock: StageClock): Promise<Stage> {
+    const laneStore = await openEmbeddedLaneStore({ path: ":memory:", clock });
+    const bindingStore = await openEmbeddedBindingStore({ path: ":memory:", clock });
+    return new Stage({ laneStore, bindingStore, wake: createEmbeddedWake(), clock, ids: simulatedIds() });
   }
 
   readonly run = <T>(work: Promise<T>): Promise<T> => this.clock.drive(work);
