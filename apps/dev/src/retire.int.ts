@@ -7,6 +7,7 @@ import { modelId, type CandidateId } from "@greco/domain/model";
 import { systemClock } from "@greco/service-kit";
 import { expect, it, vi } from "vitest";
 import { startDev } from "./start-dev.ts";
+import { makeItSo } from "./testing/make-it-so.ts";
 
 const model = modelId("m");
 const until = <T>(look: () => T | Promise<T>): Promise<T> =>
@@ -28,15 +29,9 @@ it("R9: retires what is replaced behind messages that came, went through and pas
   const madeSo = async (specs: Readonly<Record<string, unknown>>): Promise<string> => {
     const parent = `models/${model}`;
     drafts += 1;
-    const { name, etag } = await registry.createDraft({ parent, draftId: `d${drafts}` }, { signal });
-    const changes = Object.entries(specs).map(([entity, spec]) => ({
-      entity: `${parent}/entities/${entity}`,
-      action: { case: "putSpecJson", value: JSON.stringify(spec) } as const,
-    }));
-    const { draft } = await registry.editDraft({ name, etag, changes }, { signal });
-    const made = await commit.makeItSo({ draft: name, etag: draft?.etag ?? "", reason: "test" }, { signal });
+    const name = await makeItSo({ registry, commit }, parent, `d${drafts}`, specs, signal);
     return await until(async () => {
-      const proposal = await commit.getProposal({ name: made.name }, { signal });
+      const proposal = await commit.getProposal({ name }, { signal });
       expect(proposal.phase).toBe(Phase.SETTLED);
       expect(proposal.committed, proposal.message).toBe(true);
       return proposal.candidate;

@@ -22,6 +22,7 @@ import { createLog, systemClock, systemIds, type LogLevel } from "@greco/service
 import { expect, vi } from "vitest";
 import { createIdentities, type Identities } from "../identities.ts";
 import { openStores, type Stores } from "../stores.ts";
+import { makeItSo } from "./make-it-so.ts";
 import { openDoor, type Call, type Door } from "./recording-door.ts";
 
 export const model = modelId("m");
@@ -227,15 +228,9 @@ export class WorldApart implements AsyncDisposable {
     const { registry, commit } = this.#admin;
     const parent = `models/${model}`;
     const draftId = `d${(this.#drafts += 1)}`;
-    const { name, etag } = await registry.createDraft({ parent, draftId }, { signal });
-    const changes = Object.entries(specs).map(([entity, spec]) => ({
-      entity: `${parent}/entities/${entity}`,
-      action: { case: "putSpecJson", value: JSON.stringify(spec) } as const,
-    }));
-    const { draft } = await registry.editDraft({ name, etag, changes }, { signal });
-    const made = await commit.makeItSo({ draft: name, etag: draft?.etag ?? "", reason: "test" }, { signal });
+    const name = await makeItSo({ registry, commit }, parent, draftId, specs, signal);
     return await until(async () => {
-      const proposal = await commit.getProposal({ name: made.name }, { signal });
+      const proposal = await commit.getProposal({ name }, { signal });
       expect(proposal.phase).toBe(Phase.SETTLED);
       expect(proposal.committed, proposal.message).toBe(true);
       this.#version = proposal.version;
