@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { run } from "../../lib/run.ts";
 import type { Check } from "../check.ts";
 
@@ -36,10 +37,10 @@ export const check: Check = {
       const tested = await run("npm", ["test"], { cwd: clone, env, signal: context.signal });
       const line = /(\d+) passed, (\d+) failed/.exec(tested.stdout.trimEnd().split("\n").at(-1) ?? "");
       const pass = tested.code === 0 && line !== null && line[2] === "0" && !node.startsWith("v24");
-      return {
-        figure: `Node ${node}: npm start green; npm test: ${line?.[0] ?? tested.output.slice(-400)}`,
-        pass,
-      };
+      // Without its colours; each failed test is named once there.
+      const failed = new Set(stripVTControlCharacters(tested.output).match(/^ *(FAIL|failed) .*$/gm));
+      const said = [line?.[0] ?? tested.output.slice(-400), ...failed].join("\n");
+      return { figure: `Node ${node}: npm start green; npm test: ${said}`, pass };
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
