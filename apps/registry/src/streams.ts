@@ -13,9 +13,12 @@ export async function* merged<N extends string>(
   const iterators = new Map(
     (Object.keys(watches) as N[]).map((name) => [name, watches[name](own)[Symbol.asyncIterator]()]),
   );
-  const next = async (name: N) => {
-    const result = await (iterators.get(name) as AsyncIterator<WatchBatch>).next();
-    return { name, result };
+  const next = (name: N) => {
+    const iterator = iterators.get(name) as AsyncIterator<WatchBatch>;
+    const pending = iterator.next().then((result) => ({ name, result }));
+    // It may fail while the reader is busy with the batch before; the next turn throws it.
+    pending.catch(() => undefined);
+    return pending;
   };
   const waiting = new Map([...iterators.keys()].map((name) => [name, next(name)]));
   try {
