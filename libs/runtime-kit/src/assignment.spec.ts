@@ -2,7 +2,7 @@ import { laneId, writerId } from "@greco/domain/lane";
 import type { Claim } from "@greco/ports";
 import { describe, expect, it } from "vitest";
 import type { AssignmentOptions, UnitView } from "./assignment.ts";
-import { assign, ownerOf } from "./assignment.ts";
+import { assign, ownerOf, ownersOf } from "./assignment.ts";
 import { Q } from "./testing/model.ts";
 
 const view = (lane: string, more: Partial<UnitView> = {}): UnitView => ({
@@ -49,11 +49,48 @@ describe("rendezvous hashing", () => {
   });
 });
 
+describe("bounded loads", () => {
+  const loadsOf = (units: readonly UnitView[], live: readonly string[]): number[] => {
+    const owners = [...ownersOf(units, live).values()];
+    return live.map((member) => owners.filter((owner) => owner === member).length);
+  };
+
+  it("shares few units evenly, whatever the members are called", () => {
+    for (let at = 0; at < 200; at++) {
+      const live = [`one-${at}`, `two-${at}`];
+      expect(loadsOf(many(2), live)).toEqual([1, 1]);
+      expect(loadsOf(many(4), live)).toEqual([2, 2]);
+    }
+  });
+
+  it("gives nobody more than a quarter above an even share", () => {
+    for (const load of loadsOf(many(300), ["r1", "r2", "r3"])) expect(load).toBeLessThanOrEqual(125);
+    expect(loadsOf(many(2), ["r1", "r2", "r3"]).toSorted()).toEqual([0, 1, 1]);
+    expect(loadsOf([], ["r1"])).toEqual([0]);
+  });
+
+  it("says the same to every member, whatever order it lists them and the units in", () => {
+    const units = many(30);
+    const owners = ownersOf(units, ["r1", "r2", "r3"]);
+    const again = ownersOf(units.toReversed(), ["r3", "r2", "r1"]);
+    for (const unit of units) expect(again.get(unit)).toBe(owners.get(unit));
+  });
+
+  it("moves little more than the share of a member that goes", () => {
+    const units = many(300);
+    const [before, after] = [ownersOf(units, ["r1", "r2", "r3"]), ownersOf(units, ["r1", "r2"])];
+    const moved = units.filter((unit) => before.get(unit) !== "r3" && before.get(unit) !== after.get(unit));
+    expect(moved.length).toBeLessThan(30);
+  });
+});
+
 describe("assign", () => {
   it("takes what is free, ready and its own", () => {
-    const { take } = assign(many(90), options());
+    const units = many(90);
+    const { take } = assign(units, options());
     expect(take.length).toBeGreaterThan(15);
-    expect(take.every((unit) => ownerOf(unit, ["r1", "r2", "r3"]) === "r1")).toBe(true);
+    const owners = ownersOf(units, ["r1", "r2", "r3"]);
+    expect(take.every((unit) => owners.get(unit) === "r1")).toBe(true);
     expect(assign(many(90, { free: false }), options()).take).toEqual([]);
     expect(assign(many(90, { ready: false }), options()).take).toEqual([]);
   });
@@ -71,7 +108,8 @@ describe("assign", () => {
     const held = many(90, { free: false, claim, heldMs: 500 });
     const { giveUp } = assign(held, options());
     expect(giveUp).toHaveLength(2);
-    expect(giveUp.every((unit) => ownerOf(unit, ["r1", "r2", "r3"]) !== "r1")).toBe(true);
+    const owners = ownersOf(held, ["r1", "r2", "r3"]);
+    expect(giveUp.every((unit) => owners.get(unit) !== "r1")).toBe(true);
     expect(assign(many(90, { free: false, claim, heldMs: 499 }), options()).giveUp).toEqual([]);
     expect(assign(held, options({ live: ["r1"] })).giveUp).toEqual([]);
   });

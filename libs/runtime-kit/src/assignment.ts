@@ -1,7 +1,8 @@
 /**
  * Which units this runtime takes, leaves and gives up. Every runtime comes to the same owner for each unit, by
- * rendezvous hashing over the live members, so that nobody has to divide the work; when a member comes or goes, only
- * its share moves.
+ * rendezvous hashing over the live members, so that nobody has to divide the work; when a member comes or goes, little
+ * more than its share moves. Loads are bounded (Mirrokni, Thorup, Zadimoghaddam: Consistent Hashing with Bounded
+ * Loads, 2018): of few units, hashing alone may give one member all.
  */
 import type { LaneId } from "@greco/domain/lane";
 import type { EntityIdentity } from "@greco/domain/model";
@@ -36,14 +37,43 @@ export function assign(units: readonly UnitView[], options: AssignmentOptions): 
   const { me, live, graceMs, claimsAScan, movesAScan, holdMinMs } = options;
   const take: UnitView[] = [];
   const giveUp: UnitView[] = [];
+  const owners = ownersOf(units, live);
   for (const unit of units) {
-    const mine = ownerOf(unit, live) === me;
+    const mine = owners.get(unit) === me;
     if (unit.heldMs !== undefined) {
       if (!mine && unit.heldMs >= holdMinMs && giveUp.length < movesAScan) giveUp.push(unit);
     } else if (unit.free && unit.ready && take.length < claimsAScan && (mine || unit.freeMs >= graceMs))
       take.push(unit);
   }
   return { take, giveUp };
+}
+
+/** Above an even share: the less there is to spare, the more moves when a member or unit comes or goes. */
+const SPARE = 1.25;
+
+/** Each unit's owner: of the members that have room, the one with the highest hash. */
+export function ownersOf(
+  units: readonly UnitView[],
+  live: readonly string[],
+): ReadonlyMap<UnitView, string | undefined> {
+  const share = units.length / Math.max(1, live.length);
+  const most = Math.max(Math.ceil(share), Math.floor(share * SPARE));
+  const loads = new Map<string, number>();
+  const owners = new Map<UnitView, string | undefined>();
+  // The same order for everybody; a lane that is opened later comes behind its query's others, and moves none of them.
+  for (const unit of units.toSorted(byName)) {
+    const roomy = live.filter((member) => (loads.get(member) ?? 0) < most);
+    const owner = ownerOf(unit, roomy);
+    owners.set(unit, owner);
+    if (owner !== undefined) loads.set(owner, (loads.get(owner) ?? 0) + 1);
+  }
+  return owners;
+}
+
+function byName(a: UnitView, b: UnitView): number {
+  if (a.query !== b.query) return a.query < b.query ? -1 : 1;
+  if (a.lane === b.lane) return 0;
+  return a.lane < b.lane ? -1 : 1;
 }
 
 /** The member with the highest hash for this unit. */
