@@ -1,5 +1,5 @@
 // Three projects: specs beside their sources, many and quick; the slow ones, which start whole services, bind
-// ports or kill processes, and therefore run one after another; and those that need real servers, which
+// ports or kill processes, and wait more than they work, so two files at a time; and those that need real servers, which
 // tools/servers installs and starts when the first of them asks (`npm test -- --embedded-only` leaves them out).
 import { defineConfig } from "vitest/config";
 
@@ -31,10 +31,10 @@ export default defineConfig({
           include: ["{apps,libs,tools}/**/*.{int,e2e}.ts"],
           exclude: ignored,
           pool: "forks",
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          // Tests of whole processes: more at once than this and two cores do nothing but start them.
+          // Tests of whole processes, in one file: more at once than this and two cores do nothing but start them.
           maxConcurrency: 3,
           sequence: { groupOrder: 1 },
         },
