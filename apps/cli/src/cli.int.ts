@@ -33,6 +33,12 @@ describe("a command line that cannot be read", () => {
     expect(ran.stderr).toContain(message);
   });
 
+  it("says what it is", async () => {
+    const ran = await greco(["--version"]);
+    expect(ran).toMatchObject({ code: 0, stderr: "" });
+    expect(ran.stdout).toMatch(/^greco \d+\.\d+\.\d+, Node v\d+\.\d+\.\d+\n$/);
+  });
+
   it("asks which model, and where the services are", async () => {
     expect(await dev.run(["list"])).toMatchObject({
       code: 1,

@@ -1,5 +1,6 @@
 /** The command line as a whole: every verb, and the options that all of them take, before or after the verb. */
 import { Argument, Command, Option } from "commander";
+import manifest from "../package.json" with { type: "json" };
 import { CliError } from "./cli-error.ts";
 import { addCommitCommands } from "./commands/commit.ts";
 import { addConductorCommands } from "./commands/conductor.ts";
@@ -41,6 +42,7 @@ export function createProgram(signal: AbortSignal, exit: (code: number) => void)
     .option("--ingress <address>", "host:port (GRECO_INGRESS)")
     .option("--timeout <time>", "for each call, and each acknowledgement of what is published", "30s")
     .option("--no-color", "no colours (NO_COLOR)")
+    .version(`greco ${manifest.version}, Node ${process.version}`, "--version", "what this is")
     .showSuggestionAfterError(true)
     .showHelpAfterError("(greco --help shows all verbs, greco VERB --help one)")
     .exitOverride()

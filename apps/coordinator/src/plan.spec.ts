@@ -106,6 +106,21 @@ it("names vetoes, who keeps silent, and what nobody claims", async () => {
   });
 });
 
+it("lists the first thousand of what is wrong, and says how much there is", async () => {
+  const model = await newModel();
+  await world.conductor("other", bystander, model);
+  const { draft, etag } = await world.draft("x", model);
+  const changes = Array.from({ length: 1_009 }, (_, at) => ({
+    entity: `models/${model}/entities/stream/s${at}`,
+    action: { case: "putSpecJson", value: '{"lanes":1,"schema":{}}' } as const,
+  }));
+  await world.as("ed").registry.editDraft({ name: draft, etag, changes }, options);
+  const { header, differences, summary } = await plan(draft);
+  expect(header).toMatchObject({ changeCount: 1_010n, scopeCount: 1_010n, findingCount: 0n });
+  expect([header?.scope.length, differences.length]).toEqual([1_000, 1_000]);
+  expect([summary?.findings.length, summary?.findingCount]).toEqual([1_000, 1_010n]);
+});
+
 it.each(["vetoes", "keeps silent"])("says nothing of claims where who might claim %s", async (what) => {
   const model = await newModel();
   const review: Script["review"] = () => (what === "vetoes" ? veto : undefined);

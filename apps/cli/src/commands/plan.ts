@@ -58,6 +58,8 @@ async function plan(context: Context, _options: unknown, name: string): Promise<
 /** For people: first what changes, then who says what of it, then the verdict, in whatever order answers come. */
 function planScreen(output: Output): (part: PlanResponse["part"]) => string {
   const voters = new Map<string, string>();
+  let changes = 0n;
+  let shown = 0;
   let drawn = 0;
   const waiting = (lines: readonly string[]): void => {
     if (!output.live) return;
@@ -71,9 +73,13 @@ function planScreen(output: Output): (part: PlanResponse["part"]) => string {
       answered === undefined ? [] : [`${voters.size} conductors have answered, the last ${answered} …`],
     );
     if (part.case === "conductor") return "";
+    if (part.case === "header") changes = part.value.changeCount;
+    if (part.case === "difference") shown += 1;
     if (part.case !== "summary") return partText(output, part);
     const opinions = [...voters].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, text]) => text);
-    return `\n${opinions.join("")}${partText(output, part)}`;
+    const rest = Number(changes) - shown;
+    const unseen = rest > 0 ? `  … and ${rest} more changes: greco draft diff shows all\n` : "";
+    return `${unseen}\n${opinions.join("")}${partText(output, part)}`;
   };
 }
 
@@ -82,22 +88,28 @@ const indented = (text: string): string => text.replace(/^(?=.)/gm, "    ");
 function partText(output: Output, part: PlanResponse["part"]): string {
   switch (part.case) {
     case "header": {
-      const { changeCount, baseVersion, scope, findings } = part.value;
+      const { changeCount, baseVersion, scope, scopeCount, findings, findingCount } = part.value;
       const changes = `${changeCount === 1n ? "one change" : `${changeCount} changes`} to version ${baseVersion}`;
-      const markers = scope.length === 0 ? "" : `; markers in ${scope.map(nameOfIdentity).join(", ")}`;
-      return `${changes}${markers}\n${findings.map((each) => findingText(output, each)).join("")}\n`;
+      const streams = [...scope.map(nameOfIdentity), ...more(scopeCount, scope)].join(", ");
+      const markers = scope.length === 0 ? "" : `; markers in ${streams}`;
+      const found = [
+        ...findings.map((each) => findingText(output, each)),
+        ...moreFindings(findingCount, findings),
+      ];
+      return `${changes}${markers}\n${found.join("")}\n`;
     }
     case "difference":
       return differenceText(output, part.value);
     case "conductor":
       return voterTextOf(output, part.value);
     case "summary": {
-      const { findings, silent, acceptable } = part.value;
+      const { findings, findingCount, silent, acceptable } = part.value;
       const verdict = acceptable
         ? output.paint("green", "It would be committed.")
         : output.paint("red", "It would not be committed.");
       return [
         ...findings.map((each) => findingText(output, each)),
+        ...moreFindings(findingCount, findings),
         ...silent.map(
           (conductor) => `${output.paint("yellow", "?")} ${shortName(conductor)}: no answer in time\n`,
         ),
@@ -108,6 +120,15 @@ function partText(output: Output, part: PlanResponse["part"]): string {
       return "";
   }
 }
+
+/** What one message does not hold. */
+function more(count: bigint, shown: readonly unknown[]): readonly string[] {
+  const rest = Number(count) - shown.length;
+  return rest > 0 ? [`${rest} more`] : [];
+}
+
+const moreFindings = (count: bigint, shown: readonly unknown[]): readonly string[] =>
+  more(count, shown).map((text) => `  … and ${text}: mend these, and plan again\n`);
 
 function verdictOf({ vote, findings }: VoterStatus): { sign: string; paint: Paint; text: string } {
   if (vote === VoterStatus_Vote.VETO || findings.some(isError))

@@ -70,12 +70,13 @@ export async function* plan(
   }
   for await (const difference of differences(coordinator, request, signal))
     yield { part: { case: "difference", value: difference } };
-  const problems = wrong ? [] : claimFindings(candidate, candidacies, voters).slice(0, FINDINGS_MAX);
+  const problems = wrong ? [] : claimFindings(candidate, candidacies, voters);
   const silent = open.silent().map(conductorName);
   const vetoed = voters.some((voter) => voter.vote.stage === "vetoed");
   const acceptable = !wrong && !vetoed && problems.length === 0 && silent.length === 0;
   parts.log.info("plan.done", { model, draft: request.draft, acceptable, silent });
-  yield { part: { case: "summary", value: { acceptable, findings: problems, silent } } };
+  const told = { findings: problems.slice(0, FINDINGS_MAX), findingCount: BigInt(problems.length) };
+  yield { part: { case: "summary", value: { acceptable, ...told, silent } } };
 }
 
 type Command = MessageInitShape<typeof CommandSchema>;
@@ -162,7 +163,7 @@ async function askedOf(
   return voters.map(({ conductor }) => ({ conductor, kinds: kindsOf.get(conductor) ?? [] }));
 }
 
-/** Findings that fit into one message; a draft with more has a validate of its own. */
+/** What fits into one message; how many there are is said beside it. */
 const FINDINGS_MAX = 1_000;
 
 function header(
@@ -181,6 +182,8 @@ function header(
         scope: candidate.scope.slice(0, FINDINGS_MAX),
         findings: findings.slice(0, FINDINGS_MAX),
         changeCount: candidate.changeCount,
+        findingCount: BigInt(findings.length),
+        scopeCount: BigInt(candidate.scope.length),
       },
     },
   };
