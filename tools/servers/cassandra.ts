@@ -178,7 +178,7 @@ async function startCassandra(options: StartOptions): Promise<Cluster> {
       },
     });
   };
-  return startCluster({
+  const cluster = await startCluster({
     name: "cassandra",
     signal,
     async nodes(reaper) {
@@ -191,6 +191,7 @@ async function startCassandra(options: StartOptions): Promise<Cluster> {
       formed = true;
     },
   });
+  return { ...cluster, peerPort: storage };
 }
 
 export const cassandra: Engine = {

@@ -40,6 +40,8 @@ export type Cluster = AsyncDisposable & {
   /** What clients are given: host:port. */
   readonly addresses: readonly string[];
   readonly nodes: readonly ServerNode[];
+  /** Where its nodes hear each other, the same port at each; for who wants to cut them from each other. */
+  readonly peerPort?: number;
 };
 
 export type NodeSignal = "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT";

@@ -250,7 +250,7 @@ async function openSite(
 const filter = (...rule: readonly string[]): void => void execFileSync("iptables", rule);
 
 /** Node from node, and each site's processes from the other's node; nothing is refused, all is lost. */
-function cut({ addresses }: Cluster): void {
+function cut({ addresses, peerPort }: Cluster): void {
   const [east = "", west = ""] = addresses;
   const [eastHost = "", port = ""] = east.split(":");
   const [westHost = ""] = west.split(":");
@@ -259,11 +259,10 @@ function cut({ addresses }: Cluster): void {
     const group = ["-m", "owner", "--gid-owner", String(GROUPS[name])];
     filter("-A", "OUTPUT", "-p", "tcp", "-d", other[name], "--dport", port, ...group, "-j", "DROP");
   }
-  // Clients of all sites are 127.0.0.1, as the eastern node is: they are told apart by their group, above.
-  filter("-A", "INPUT", "-p", "tcp", "--dport", port, "-j", "ACCEPT");
-  filter("-A", "INPUT", "-p", "tcp", "--sport", port, "-j", "ACCEPT");
-  filter("-A", "INPUT", "-s", eastHost, "-d", westHost, "-j", "DROP");
-  filter("-A", "INPUT", "-s", westHost, "-d", eastHost, "-j", "DROP");
+  // A site has one node, so what nodes say to each other is said between sites. By the port, because the kernel lets
+  // a connection to 127.0.0.1 come from there, whichever node has opened it.
+  for (const side of ["--dport", "--sport"])
+    filter("-A", "INPUT", "-p", "tcp", side, String(peerPort), "-j", "DROP");
 }
 
 function heal(): void {
