@@ -61,7 +61,7 @@ async function found(since = 1): Promise<Recovered> {
   return recover({ laneStore, model: MODEL, listing }, Q, record, epoch(since), signal);
 }
 
-it("goes on behind the furthest input that any of the unit's rows names", async () => {
+it("I8: goes on behind the furthest input that any of the unit's rows names", async () => {
   await put(INPUT, input);
   await put("t1", [from(marker(1, 1), 1), from(data(2, 1), 2)], derived(), 2);
   await put(
