@@ -34,7 +34,7 @@ describe("a command line that cannot be read", () => {
   });
 
   it("says what it is", async () => {
-    const ran = await greco(["--version"]);
+    const ran = await greco(["version"]);
     expect(ran).toMatchObject({ code: 0, stderr: "" });
     expect(ran.stdout).toMatch(/^greco \d+\.\d+\.\d+, Node v\d+\.\d+\.\d+\n$/);
   });

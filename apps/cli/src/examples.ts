@@ -72,6 +72,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   explain: ["greco explain STALE_ETAG", "greco explain query"],
   doctor: ["greco doctor"],
   completion: ["source <(greco completion bash)"],
+  version: ["greco version"],
 };
 
 export function addExamples(command: Command, path = ""): void {

@@ -18,7 +18,7 @@ describe("the command line", () => {
   it("has every verb that is promised", () => {
     const promised = [
       ...["dev", "model", "kind", "get", "list", "describe", "export", "validate", "plan", "make-it-so"],
-      ...["confirm", "rollback", "history", "audit", "status", "explain", "doctor", "completion"],
+      ...["confirm", "rollback", "history", "audit", "status", "explain", "doctor", "completion", "version"],
       ...["create", "edit", "apply", "diff", "rebase", "approve", "discard"].map((verb) => `draft ${verb}`),
       ...["get", "watch", "withdraw"].map((verb) => `proposal ${verb}`),
       ...["list", "deregister"].map((verb) => `conductor ${verb}`),

@@ -42,7 +42,6 @@ export function createProgram(signal: AbortSignal, exit: (code: number) => void)
     .option("--ingress <address>", "host:port (GRECO_INGRESS)")
     .option("--timeout <time>", "for each call, and each acknowledgement of what is published", "30s")
     .option("--no-color", "no colours (NO_COLOR)")
-    .version(`greco ${manifest.version}, Node ${process.version}`, "--version", "what this is")
     .showSuggestionAfterError(true)
     .showHelpAfterError("(greco --help shows all verbs, greco VERB --help one)")
     .exitOverride()
@@ -69,8 +68,19 @@ export function createProgram(signal: AbortSignal, exit: (code: number) => void)
   addExplainCommand(program, runner);
   addDoctorCommand(program, runner);
   addCompletionCommand(program);
+  addVersionCommand(program);
   addExamples(program);
   return program;
+}
+
+/** A verb and no option: some verbs have a `--version` of the model. */
+function addVersionCommand(program: Command): void {
+  program
+    .command("version")
+    .description("what this is")
+    .action(() => {
+      process.stdout.write(`greco ${manifest.version}, Node ${process.version}\n`);
+    });
 }
 
 function addCompletionCommand(program: Command): void {
