@@ -9,6 +9,7 @@ import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
 import { type Client, createClient } from "@greco/sdk";
 import { isSegment } from "@greco/domain/model";
 import { CliError } from "./cli-error.ts";
+import { given } from "./given.ts";
 import { parseDuration } from "./times.ts";
 
 export type ConnectionFlags = {
@@ -34,7 +35,7 @@ export type Addresses = { readonly registry: string; readonly coordinator: strin
 type ConnectionFile = Addresses & { readonly tokens: string };
 
 export const dataDir = (flags: ConnectionFlags): string =>
-  flags.data ?? process.env["GRECO_DATA"] ?? join(homedir(), ".greco", "dev");
+  flags.data ?? given(process.env["GRECO_DATA"]) ?? join(homedir(), ".greco", "dev");
 
 async function readConnectionFile(dir: string): Promise<ConnectionFile | undefined> {
   try {
@@ -54,7 +55,7 @@ export async function findAddresses(
   const dir = dataDir(flags);
   const file = await readConnectionFile(dir);
   const address = (name: keyof Addresses): string => {
-    const found = flags[name] ?? process.env[`GRECO_${name.toUpperCase()}`] ?? file?.[name];
+    const found = flags[name] ?? given(process.env[`GRECO_${name.toUpperCase()}`]) ?? file?.[name];
     if (found === undefined) {
       throw new CliError(
         `no address of the ${name}: ${dir} has no connection.json`,
@@ -74,8 +75,8 @@ export async function findAddresses(
 }
 
 async function findToken(flags: ConnectionFlags, tokens: string | undefined): Promise<string> {
-  const given = process.env["GRECO_TOKEN"];
-  if (flags.tokenFile === undefined && flags.as === undefined && given !== undefined) return given.trim();
+  const token = given(process.env["GRECO_TOKEN"]);
+  if (flags.tokenFile === undefined && flags.as === undefined && token !== undefined) return token.trim();
   const { as = "admin" } = flags;
   if (!isSegment(as))
     throw new CliError(

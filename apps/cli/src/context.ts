@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { CliError } from "./cli-error.ts";
 import { type Clients, type ConnectionFlags, openClients } from "./connection.ts";
+import { given } from "./given.ts";
 import { entityResourceOf, modelResourceOf, resourceOf } from "./names.ts";
 import { Output, parseFormat } from "./output.ts";
 
@@ -44,8 +45,6 @@ function parentOf(model: string | undefined): string {
     throw new CliError("which model?", "give --model NAME or GRECO_MODEL; `greco model list` shows them");
   return modelResourceOf(model);
 }
-
-const given = (text: string | undefined): string | undefined => (text === "" ? undefined : text);
 
 export function createRunner(signal: AbortSignal, exit: (code: number) => void): Runner {
   return {

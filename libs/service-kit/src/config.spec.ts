@@ -26,6 +26,11 @@ function problemsOf(sources: ConfigSources): readonly string[] {
   throw new Error("it was accepted");
 }
 
+it("takes an environment variable that is empty for one that is not set", () => {
+  const given = { GRECO_LEASE_MS: "400", GRECO_TOKEN_FILE: "/t" };
+  expect(parse({ env: { ...given, GRECO_LEVEL: "" } })).toEqual(parse({ env: given }));
+});
+
 it("takes flags before environment before file before default, into a frozen object", () => {
   const got = parse({
     flags: ["--lease-ms", "300", "--token-file=/flag"],

@@ -99,7 +99,8 @@ export async function loadConfig<const S extends ConfigSchema>(
 ): Promise<Config<S>> {
   const at = flags.findIndex((flag) => flag === CONFIG_FLAG || flag.startsWith(`${CONFIG_FLAG}=`));
   const joined = flags[at]?.split("=", 2)[1];
-  const path = at < 0 ? env["GRECO_CONFIG"] : (joined ?? flags[at + 1]);
+  const named = env["GRECO_CONFIG"] === "" ? undefined : env["GRECO_CONFIG"];
+  const path = at < 0 ? named : (joined ?? flags[at + 1]);
   if (at >= 0 && path === undefined)
     throw new ConfigError([`${CONFIG_FLAG} needs the path of a YAML or JSON file`]);
   const rest = at < 0 ? flags : flags.toSpliced(at, joined === undefined ? 2 : 1);
@@ -155,8 +156,9 @@ function fromEnvironment(
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith(prefix) || ENV_OF_OTHERS.has(name) || text === undefined) continue;
     const key = keys.get(name);
-    if (key !== undefined) found.set(key, { where: name, text });
-    else if (!ENV_OF_CLI.has(name)) {
+    // One that is empty counts as one that is not set, as nobody can unset one in many a manifest.
+    if (key !== undefined && text !== "") found.set(key, { where: name, text });
+    if (key === undefined && !ENV_OF_CLI.has(name)) {
       const known = namesOf(schema).map((each) => envOf(each, prefix));
       problems.push(unknown("environment variable", name, known));
     }
