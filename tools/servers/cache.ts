@@ -8,7 +8,8 @@ import { run } from "../lib/run.ts";
 import { MissingToolchainError, type Say } from "./engine.ts";
 
 export function cacheFolder(): string {
-  return process.env["GRECO_CACHE"] ?? join(homedir(), ".cache", "greco");
+  const named = process.env["GRECO_CACHE"] ?? "";
+  return named === "" ? join(homedir(), ".cache", "greco") : named;
 }
 
 const LOCK_POLL_MS = 200;

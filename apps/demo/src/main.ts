@@ -101,7 +101,7 @@ async function enginesOf(
 
 async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
   const sink = options.json ? process.stderr : process.stdout;
-  const narrator = createNarrator(sink, sink.isTTY && process.env["NO_COLOR"] === undefined);
+  const narrator = createNarrator(sink, sink.isTTY && (process.env["NO_COLOR"] ?? "") === "");
   const dir = options.data ?? (await mkdtemp(join(tmpdir(), "greco-")));
   try {
     await using stack = new AsyncDisposableStack();

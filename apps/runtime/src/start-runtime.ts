@@ -61,7 +61,7 @@ function contextOf(dependencies: RuntimeDependencies, options: RuntimeOptions): 
   const { name = "runtime", limits = {}, models, crash = throwUncaught } = options;
   const { leaseMs, modelsPollMs } = { ...RUNTIME_APP_LIMITS, ...options };
   // Unarmed, a failpoint in the message path should cost not even a promise.
-  const isArmed = process.env["GRECO_FAILPOINT"] !== undefined;
+  const isArmed = (process.env["GRECO_FAILPOINT"] ?? "") !== "";
   const failpoint = options.failpoint ?? (isArmed ? environmentFailpoint : undefined);
   return {
     ...dependencies,

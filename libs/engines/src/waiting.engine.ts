@@ -72,6 +72,8 @@ it(
     await node.start(signal);
     await says(Status.SERVING);
     // A busy machine may take it for lost once more often; it says both each time, and starts once.
+    // Health and log come by different ways.
+    await vi.waitFor(() => expect(events.at(-1)).toBe("dependency.up"), within);
     const told = events.filter((event) => event !== "dependency.still-down");
     expect(told.slice(0, 2)).toEqual(["dependency.down", "dependency.up"]);
     expect(told.filter((event) => event === "registry.started")).toHaveLength(1);

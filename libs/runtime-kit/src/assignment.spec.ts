@@ -12,6 +12,7 @@ const view = (lane: string, more: Partial<UnitView> = {}): UnitView => ({
   free: true,
   freeMs: 0,
   ready: true,
+  served: true,
   heldMs: undefined,
   ...more,
 });
@@ -63,7 +64,7 @@ describe("bounded loads", () => {
     }
   });
 
-  it("gives nobody more than a quarter above an even share", () => {
+  it("gives nobody more than a quarter above an even share, where there are many", () => {
     for (const load of loadsOf(many(300), ["r1", "r2", "r3"])) expect(load).toBeLessThanOrEqual(125);
     expect(loadsOf(many(2), ["r1", "r2", "r3"]).toSorted()).toEqual([0, 1, 1]);
     expect(loadsOf([], ["r1"])).toEqual([0]);
@@ -93,6 +94,7 @@ describe("assign", () => {
     expect(take.every((unit) => owners.get(unit) === "r1")).toBe(true);
     expect(assign(many(90, { free: false }), options()).take).toEqual([]);
     expect(assign(many(90, { ready: false }), options()).take).toEqual([]);
+    expect(assign(many(90, { served: false, freeMs: 9_000 }), options()).take).toEqual([]);
   });
 
   it("takes what its owner has left lying", () => {
@@ -101,6 +103,12 @@ describe("assign", () => {
 
   it("takes no more at once than it may", () => {
     expect(assign(many(90), options({ live: ["r1"], claimsAScan: 7 })).take).toHaveLength(7);
+  });
+
+  it("says what it holds rightly, so that a disagreement has to last before anything moves", () => {
+    const held = many(90, { free: false, heldMs: 0 });
+    const owners = ownersOf(held, ["r1", "r2", "r3"]);
+    expect(assign(held, options()).keep).toEqual(held.filter((unit) => owners.get(unit) === "r1"));
   });
 
   it("gives up what is another's, a few at a time, and nothing that it has just got", () => {

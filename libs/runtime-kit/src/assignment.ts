@@ -20,11 +20,18 @@ export type UnitView = {
   readonly freeMs: number;
   /** The lanes that this one continues are done for the query. */
   readonly ready: boolean;
-  /** For how long this runtime has had it; undefined: it has not. */
+  /** This runtime executes the query. */
+  readonly served: boolean;
+  /** For how long this runtime has had it though it is another's, or since it took it; undefined: it has it not. */
   readonly heldMs: number | undefined;
 };
 
-export type Assignment = { readonly take: readonly UnitView[]; readonly giveUp: readonly UnitView[] };
+export type Assignment = {
+  readonly take: readonly UnitView[];
+  readonly giveUp: readonly UnitView[];
+  /** Held, and rightly. */
+  readonly keep: readonly UnitView[];
+};
 
 export type AssignmentOptions = Pick<RuntimeLimits, "claimsAScan" | "movesAScan" | "holdMinMs"> & {
   readonly me: string;
@@ -37,18 +44,27 @@ export function assign(units: readonly UnitView[], options: AssignmentOptions): 
   const { me, live, graceMs, claimsAScan, movesAScan, holdMinMs } = options;
   const take: UnitView[] = [];
   const giveUp: UnitView[] = [];
+  const keep: UnitView[] = [];
   const owners = ownersOf(units, live);
   for (const unit of units) {
     const mine = owners.get(unit) === me;
     if (unit.heldMs !== undefined) {
-      if (!mine && unit.heldMs >= holdMinMs && giveUp.length < movesAScan) giveUp.push(unit);
-    } else if (unit.free && unit.ready && take.length < claimsAScan && (mine || unit.freeMs >= graceMs))
+      if (mine) keep.push(unit);
+      // Not at once: while a lane is rolled over or a unit moves, there are more of them than before and after.
+      else if (unit.heldMs >= holdMinMs && giveUp.length < movesAScan) giveUp.push(unit);
+    } else if (
+      unit.served &&
+      unit.free &&
+      unit.ready &&
+      take.length < claimsAScan &&
+      (mine || unit.freeMs >= graceMs)
+    )
       take.push(unit);
   }
-  return { take, giveUp };
+  return { take, giveUp, keep };
 }
 
-/** Above an even share: the less there is to spare, the more moves when a member or unit comes or goes. */
+/** Times an even share, and at least that share, rounded up: the less there is to spare, the more moves. */
 const SPARE = 1.25;
 
 /** Each unit's owner: of the members that have room, the one with the highest hash. */
@@ -60,7 +76,7 @@ export function ownersOf(
   const most = Math.max(Math.ceil(share), Math.floor(share * SPARE));
   const loads = new Map<string, number>();
   const owners = new Map<UnitView, string | undefined>();
-  // The same order for everybody; a lane that is opened later comes behind its query's others, and moves none of them.
+  // The same order for everybody.
   for (const unit of units.toSorted(byName)) {
     const roomy = live.filter((member) => (loads.get(member) ?? 0) < most);
     const owner = ownerOf(unit, roomy);

@@ -36,7 +36,8 @@ export type IncarnationOptions = {
   readonly serves: (query: EntityIdentity) => boolean;
 };
 
-type Held = { readonly unit: Unit; claim: Claim; readonly sinceMs: number; running: Promise<void> };
+/** `mineAtMs`: when it was taken, or last found to be this runtime's. */
+type Held = { readonly unit: Unit; claim: Claim; mineAtMs: number; running: Promise<void> };
 
 /** Heartbeats, and looks at others' leases, a lease. */
 const BEATS_A_LEASE = 4;
@@ -163,12 +164,16 @@ export class Incarnation {
     const house = new House({ lanes, spans, ranges: catalog.ranges(), claims, formerGroups });
     const views = await this.#views(house, lanes.filter(isHere), signal);
     if (this.#stopping) return;
-    const { take, giveUp } = assign(views, {
+    const { take, giveUp, keep } = assign(views, {
       ...limits,
       me: this.#writer.id,
       live: this.#members.live(),
       graceMs: GRACE_LEASES * leaseMs,
     });
+    for (const { query, lane } of keep) {
+      const held = this.#units.get(unitKey(query, lane));
+      if (held !== undefined) held.mineAtMs = clock.monotonicMs();
+    }
     for (const { query, lane } of giveUp) this.#units.get(unitKey(query, lane))?.unit.stop();
     const byId = new Map(lanes.map((lane) => [lane.info.id, lane]));
     for (const view of take) {
@@ -189,7 +194,7 @@ export class Incarnation {
     const wanted = lanes.flatMap((lane) =>
       house
         .readersOf(lane)
-        .filter((query) => this.#options.serves(query) && !house.isDone(query, lane.info.id))
+        .filter((query) => !house.isDone(query, lane.info.id))
         .map((query) => ({ query, lane, claim: house.claimOf(query, lane.info.id) })),
     );
     const others = new Set(wanted.flatMap(({ claim }) => (this.#isOthers(claim) ? [claim.writer] : [])));
@@ -209,7 +214,9 @@ export class Incarnation {
         free,
         freeMs: nowMs - (this.#freeSince.get(key) ?? nowMs),
         ready: house.isReady(query, lane),
-        heldMs: held === undefined ? undefined : nowMs - held.sinceMs,
+        // Whose share a unit is does not depend on what one member executes: all count the same units.
+        served: this.#options.serves(query),
+        heldMs: held === undefined ? undefined : nowMs - held.mineAtMs,
       };
     });
     for (const key of this.#freeSince.keys()) if (!keys.has(key)) this.#freeSince.delete(key);
@@ -286,7 +293,7 @@ export class Incarnation {
     const held: Held = {
       unit,
       claim,
-      sinceMs: this.#world.clock.monotonicMs(),
+      mineAtMs: this.#world.clock.monotonicMs(),
       running: Promise.resolve(),
     };
     this.#units.set(unitKey(query, inputLane), held);

@@ -59,7 +59,7 @@ function isAction(text: string): text is FailpointAction {
   return text === "kill" || text === "error" || text === "hang";
 }
 
-const when = process.env["GRECO_FAILPOINT_WHEN"];
+const when = process.env["GRECO_FAILPOINT_WHEN"] ?? "";
 
 /** Armed by this process's environment. */
 export const failpoint: Failpoint = createFailpoints(
@@ -67,5 +67,5 @@ export const failpoint: Failpoint = createFailpoints(
   () => {
     process.kill(process.pid, "SIGKILL");
   },
-  () => when === undefined || existsSync(when),
+  () => when === "" || existsSync(when),
 );

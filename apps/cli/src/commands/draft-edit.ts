@@ -8,6 +8,7 @@ import { formatEntity, parseEntities, type EntityFile } from "@greco/entity-file
 import { CliError } from "../cli-error.ts";
 import type { Context, Runner } from "../context.ts";
 import { type Change, editDraft, getDraft, orAbsent, putOf, showEdited } from "../drafts.ts";
+import { given } from "../given.ts";
 import { shortName } from "../short-name.ts";
 import { listEntities } from "../views.ts";
 import { entitiesAt } from "../input.ts";
@@ -52,8 +53,8 @@ async function apply(context: Context, { file, prune }: ApplyFlags, name: string
 }
 
 async function edit(context: Context, flags: EditFlags, name: string, entity: string): Promise<void> {
-  const given = [flags.file !== undefined, flags.delete === true, flags.revert === true];
-  if (given.filter(Boolean).length > 1)
+  const ways = [flags.file !== undefined, flags.delete === true, flags.revert === true];
+  if (ways.filter(Boolean).length > 1)
     throw new CliError("--file, --delete and --revert exclude each other", "give one of them");
   const resource = context.entity(entity);
   const draft = await getDraft(context, name);
@@ -114,8 +115,8 @@ async function editByHand(
 }
 
 async function openEditor(file: string): Promise<void> {
-  const editor = process.env["VISUAL"] ?? process.env["EDITOR"];
-  if (editor === undefined || editor === "")
+  const editor = given(process.env["VISUAL"]) ?? given(process.env["EDITOR"]);
+  if (editor === undefined)
     throw new CliError(
       "no editor: neither VISUAL nor EDITOR is set",
       "set EDITOR, or give the entity with -f FILE",

@@ -90,7 +90,7 @@ function partText(output: Output, part: PlanResponse["part"]): string {
     case "header": {
       const { changeCount, baseVersion, scope, scopeCount, findings, findingCount } = part.value;
       const changes = `${changeCount === 1n ? "one change" : `${changeCount} changes`} to version ${baseVersion}`;
-      const streams = [...scope.map(nameOfIdentity), ...more(scopeCount, scope)].join(", ");
+      const streams = [...scope.map(nameOfIdentity), ...beyond(scopeCount, scope)].join(", ");
       const markers = scope.length === 0 ? "" : `; markers in ${streams}`;
       const found = [
         ...findings.map((each) => findingText(output, each)),
@@ -122,13 +122,13 @@ function partText(output: Output, part: PlanResponse["part"]): string {
 }
 
 /** What one message does not hold. */
-function more(count: bigint, shown: readonly unknown[]): readonly string[] {
+function beyond(count: bigint, shown: readonly unknown[]): readonly string[] {
   const rest = Number(count) - shown.length;
   return rest > 0 ? [`${rest} more`] : [];
 }
 
 const moreFindings = (count: bigint, shown: readonly unknown[]): readonly string[] =>
-  more(count, shown).map((text) => `  … and ${text}: mend these, and plan again\n`);
+  beyond(count, shown).map((text) => `  … and ${text}: mend these, and plan again\n`);
 
 function verdictOf({ vote, findings }: VoterStatus): { sign: string; paint: Paint; text: string } {
   if (vote === VoterStatus_Vote.VETO || findings.some(isError))

@@ -566,6 +566,8 @@ export type PlanHeader = Message<"greco.commit.v1.PlanHeader"> & {
   conductors: string[];
 
   /**
+   * Streams that get a marker, the first 1,000.
+   *
    * @generated from field: repeated string scope = 5;
    */
   scope: string[];
@@ -583,7 +585,7 @@ export type PlanHeader = Message<"greco.commit.v1.PlanHeader"> & {
   changeCount: bigint;
 
   /**
-   * Of all of them.
+   * Of all that were found, shown or not.
    *
    * @generated from field: int64 finding_count = 8;
    */
