@@ -142,6 +142,29 @@ describe("a schema that changes while messages are stored", () => {
     expect(await findings(changed)).toEqual([]);
   });
 
+  it("costs no look at them when it only says more, and is planned as that", async () => {
+    const unread = Object.assign(Object.create(laneStore) as LaneStore, {
+      listLanes: () => Promise.reject(new Error("the lanes were looked at")),
+    });
+    const described = {
+      ...schema,
+      description: "flights that have landed",
+      // A field of that name is none.
+      properties: { ...schema.properties, delay: { type: "integer", title: "minutes" } },
+    };
+    const of = (after: object, before: object) => {
+      const changes = flights({ schema: after });
+      const asked = reviewOf({ before: flights({ schema: before }), changes, kinds: ["stream"] });
+      return createStreamsConductor({ laneStore: unread, clock: systemClock }).review(asked, signal);
+    };
+    const opinion = await of(described, schema);
+    expect(opinion.vote === "accept" && opinion.plan.steps.map(({ risk, note }) => [risk, note])).toEqual([
+      ["low", "the schema says more, and checks the same"],
+    ]);
+    const field = { ...schema, properties: { ...schema.properties, description: { type: "string" } } };
+    await expect(of(field, schema)).rejects.toThrow("looked at");
+  });
+
   it("is accepted once what breaks it is past its retention, and what stands behind a lane's end is none", async () => {
     const changed = flights({ schema: needsOrigin });
     await laneStore.trim(model, lane, seq(513), signal);

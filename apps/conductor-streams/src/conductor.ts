@@ -4,6 +4,7 @@
  */
 import type { Affected, Conductor, Finding, Plan, PlanStep } from "@greco/conductor-kit";
 import { entityKey, equalJson, parseEntityIdentity, type JsonValue, type ModelId } from "@greco/domain/model";
+import { checkAlike } from "@greco/expression";
 import type { Clock, LaneStore } from "@greco/ports";
 import { STREAM_LIMITS } from "./limits.ts";
 import { checkStored } from "./stored.ts";
@@ -59,9 +60,9 @@ async function findingsFor(
   if (after === undefined) return [];
   const findings = findingsOf(key, after.spec);
   const now = specOf(after.spec);
-  const same = before !== undefined && sameJson(specOf(before.spec).schema, now.schema);
-  if (findings.length > 0 || before === undefined || same || now.compatibility === "unchecked")
-    return findings;
+  if (findings.length > 0 || before === undefined || now.compatibility === "unchecked") return findings;
+  // A description, however long the stream, is no reason to read it.
+  if (checkAlike(specOf(before.spec).schema, now.schema)) return findings;
   const { broken, checked, complete } = await checkStored(
     { laneStore, clock, model },
     identity,
@@ -131,12 +132,15 @@ function updatesOf(before: StreamSpec, after: StreamSpec): readonly Pick<PlanSte
   }
   if (differs("schema")) {
     const unchecked = after.compatibility === "unchecked";
-    updates.push({
-      risk: unchecked ? "high" : "medium",
-      note: unchecked
-        ? "another schema; stored messages were not checked"
-        : "another schema; stored messages fit it",
-    });
+    if (checkAlike(before.schema, after.schema))
+      updates.push({ risk: "low", note: "the schema says more, and checks the same" });
+    else
+      updates.push({
+        risk: unchecked ? "high" : "medium",
+        note: unchecked
+          ? "another schema; stored messages were not checked"
+          : "another schema; stored messages fit it",
+      });
   }
   if (differs("key"))
     updates.push({

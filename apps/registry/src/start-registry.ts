@@ -13,6 +13,7 @@ import {
 } from "@greco/service-kit";
 import { orAbort } from "./cache/abort.ts";
 import { Directory } from "./cache/directory.ts";
+import { ModelFeeds } from "./cache/model-feeds.ts";
 import { States } from "./cache/states.ts";
 import { CandidateStore } from "./candidates/candidate-store.ts";
 import { createSpecCheck } from "./checks/spec-check.ts";
@@ -86,6 +87,7 @@ export async function startRegistry(
   const registry: Registry = {
     ...{ store, clock, ids, log, limits },
     ...{ directory, history, states, drafts, candidates, snapshots, checkSpec },
+    modelFeeds: new ModelFeeds(store),
   };
   starting.defer(() => snapshots.idle());
   const sweeping = runSweeper(registry, running.signal);

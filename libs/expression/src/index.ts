@@ -7,7 +7,7 @@ export type { SafeRegExp } from "./regexp.ts";
 export { checkSchema } from "./schema-check.ts";
 export type { SchemaFinding } from "./schema-check.ts";
 export type { ValueError } from "./schema-errors.ts";
-export { compileSchema, SchemaError } from "./schema.ts";
+export { checkAlike, compileSchema, SchemaError } from "./schema.ts";
 export type { CompiledSchema } from "./schema.ts";
 export { checkCel } from "./cel-check.ts";
 export type { CelCheck, CelExpectation, CelFinding, CelFindingReason } from "./cel-check.ts";

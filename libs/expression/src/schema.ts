@@ -2,6 +2,7 @@
  * A JSON Schema, compiled. It is taken only if `checkSchema` finds nothing; validating never throws, takes time in
  * proportion to the value, and leaves the value as it is (I15).
  */
+import { isDeepStrictEqual } from "node:util";
 import { SCHEMA_STEPS_MAX } from "./limits.ts";
 import { checkSchema, type SchemaFinding } from "./schema-check.ts";
 import { createEngine, instrument, resetSteps, StepsError, type ValidateFunction } from "./schema-engine.ts";
@@ -49,6 +50,10 @@ export function compileSchema(schema: unknown): CompiledSchema {
     },
   };
 }
+
+/** They differ in nothing that is checked: in annotations alone (titles, descriptions, …), or not at all. */
+export const checkAlike = (schema: unknown, other: unknown): boolean =>
+  isDeepStrictEqual(instrument(schema), instrument(other));
 
 function compile(engine: ReturnType<typeof createEngine>, schema: object | boolean): ValidateFunction {
   try {

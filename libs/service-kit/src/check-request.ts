@@ -12,7 +12,7 @@ export type CheckRequest = (schema: DescMessage, request: Message) => void;
 
 /** Throws INVALID_ARGUMENT with a path and a description for each broken rule. */
 export function createRequestCheck(): CheckRequest {
-  const validator = createValidator({ registry: createRegistry() });
+  const validator = createValidator({ registry: createRegistry(), regexMatch: matches });
   return (schema, request) => {
     const result = validator.validate(schema, request);
     if (result.kind === "valid") return;
@@ -27,6 +27,18 @@ export function createRequestCheck(): CheckRequest {
       violations,
     );
   };
+}
+
+const compiled = new Map<string, RegExp>();
+
+/**
+ * By the engine's own regular expressions: the default, RE2 in JavaScript, took a twentieth of a call. They backtrack, so
+ * patterns of the contract are such that nothing can: the spec holds them to literals and bounded classes.
+ */
+function matches(pattern: string, against: string): boolean {
+  let expression = compiled.get(pattern);
+  if (expression === undefined) compiled.set(pattern, (expression = new RegExp(pattern, "u")));
+  return expression.test(against);
 }
 
 function toFieldViolation(violation: Violation): FieldViolation {

@@ -5,7 +5,7 @@
  * G1. A stream writes only what the caller takes: after a full buffer it waits for `drain`.
  * G2. Cancellation and deadline abort the handler's signal; the handler's end ends the call.
  */
-import { toBinary } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import {
   type MethodDefinition,
   type ServerDuplexStream,
@@ -18,6 +18,7 @@ import {
 import type { Calls, CallScope } from "./calls.ts";
 import { decodeRequest } from "./decode.ts";
 import type { Arrival, Edge } from "./edge.ts";
+import { encode, encodeShared } from "./encode.ts";
 import { type Fault, fault } from "./fault.ts";
 import { statusOf } from "./fault-status.ts";
 import type { Endpoint, ServiceImplementation } from "./handlers.ts";
@@ -66,7 +67,7 @@ function adapter(endpoint: Endpoint, edge: Edge, calls: Calls): UntypedServiceIm
           .then(
             (response) => {
               scope.done();
-              callback(null, encode(endpoint, response));
+              callback(null, encode(endpoint.method.output, response));
             },
             (error: unknown) => {
               const failure = edge.fail(error, endpoint, scope.signal);
@@ -124,22 +125,17 @@ function arrivalOf(call: AnyCall, scope: CallScope, { method }: Endpoint, edge: 
   return { caller, signal: scope.signal, traceparent };
 }
 
-function encode(endpoint: Endpoint, response: Parameters<typeof toBinary>[1]): Bytes {
-  const bytes = toBinary(endpoint.method.output, response);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 async function send(
   call: Writable | Duplex,
   endpoint: Endpoint,
   edge: Edge,
   scope: CallScope,
-  responses: AsyncIterable<Parameters<typeof toBinary>[1]>,
+  responses: AsyncIterable<Message>,
 ): Promise<void> {
   try {
     for await (const response of responses) {
       scope.signal.throwIfAborted();
-      if (!call.write(encode(endpoint, response))) await drained(call, scope.signal);
+      if (!call.write(encodeShared(endpoint.method.output, response))) await drained(call, scope.signal);
     }
     scope.done();
     call.end();

@@ -15,6 +15,7 @@ export type { Config, ConfigKey, ConfigSchema, ConfigSources } from "./config.ts
 export { config } from "./config-kinds.ts";
 export { waitFor, watchDependency } from "./dependency.ts";
 export type { DependencyParts, WatchOptions } from "./dependency.ts";
+export { toldToMany } from "./encode.ts";
 export { createFailpoints, failpoint, FailpointError } from "./failpoint.ts";
 export type { Failpoint, FailpointAction } from "./failpoint.ts";
 export { Fault, fault } from "./fault.ts";

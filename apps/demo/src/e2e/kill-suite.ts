@@ -11,6 +11,8 @@ const CHECK_MS = 900_000;
 /** More than the limits above, so that what is waited for is told before vitest gives up. */
 const MARGIN_MS = 10_000;
 const FIRST = 500;
+/** More would only keep the machine from what is tested: what is killed is killed in mid-stream at any rate. */
+const RATE = 100;
 
 const within = (ms: number): AbortSignal => AbortSignal.timeout(ms);
 
@@ -18,7 +20,7 @@ export function killSuite(title: string, outages: readonly Outage[]): void {
   describe(title, () => {
     let cluster: Cluster;
     beforeAll(async () => {
-      cluster = await openCluster({ apps: { ingress: 2 } }, within(OPEN_MS));
+      cluster = await openCluster({ apps: { ingress: 2 }, rate: RATE }, within(OPEN_MS));
       await cluster.job.begin(within(OPEN_MS));
       await cluster.job.flow.more(FIRST, within(OPEN_MS));
     }, OPEN_MS + MARGIN_MS);

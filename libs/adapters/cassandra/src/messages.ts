@@ -20,11 +20,10 @@ import type { LaneCore } from "./core.ts";
 import { encodeEntry } from "./entry-codec.ts";
 import type { Extents } from "./extents.ts";
 import type { KnownLane, Lanes } from "./lanes.ts";
-import { toState } from "./lanes.ts";
 import { CASSANDRA_LIMITS, LANES_REMEMBERED, TTL_GRACE_MS, TTL_MAX_S } from "./limits.ts";
 import { Recent } from "./recent.ts";
 import { statement } from "./session.ts";
-import { toLease } from "./writer-leases.ts";
+import { WriterStates } from "./writer-states.ts";
 
 /** Undefined: for ever. */
 export function ttlSeconds(retentionMs: number | undefined): number | undefined {
@@ -37,6 +36,7 @@ export class Messages {
   readonly #core: LaneCore;
   readonly #lanes: Lanes;
   readonly #extents: Extents;
+  readonly #states: WriterStates;
   /** The greatest seq of each lane that this handle has sent. */
   readonly #sent = new Recent<number>(LANES_REMEMBERED);
   /** Of each lane the seq whose append can only begin in its own bucket, as the last read has shown. */
@@ -46,6 +46,7 @@ export class Messages {
     this.#core = core;
     this.#lanes = lanes;
     this.#extents = extents;
+    this.#states = new WriterStates(core);
   }
 
   async append(model: ModelId, { lane, entries }: Append): Promise<void> {
@@ -98,7 +99,7 @@ export class Messages {
     const isOwn = known.site === this.#core.sites.own.site;
     // R2, at another site: only what its own site can no longer lose, as far as it has come here.
     const extent = isOwn ? undefined : await this.#extents.read(model, lane, place.session);
-    const { state, lease } = await this.#stateAndLease(known, isOwn);
+    const { state, lease } = await this.#states.read(known.info, isOwn ? "serial" : "local");
     if (fromSeq < state.firstRetained) throw new BelowRetentionError(lane, fromSeq, state.firstRetained);
     const standing = rows.length > 0 ? rows : await this.#expired(place, fromSeq, most);
     const upTo = extent === undefined ? undefined : (state.end ?? extent.gapless);
@@ -225,20 +226,6 @@ export class Messages {
     }
     if (scanner.fresh) this.#fresh.set(id, scanner.next);
     return rows;
-  }
-
-  async #stateAndLease({ info }: KnownLane, isOwn: boolean): Promise<Omit<LaneRead, "entries">> {
-    const row = await this.#core.sites.own.row(
-      statement(
-        `SELECT count, lease_state, end_seq, close_requested, first_retained FROM writer
-          WHERE model = ? AND writer = ? AND lane = ?`,
-        this.#core.key(info.model),
-        info.writer,
-        info.id,
-      ),
-      isOwn ? "serial" : "local",
-    );
-    return { state: toState(row), lease: toLease(info.writer, row) };
   }
 
   /** R3: a row that was durable, and is not there, has expired; where the lane stands was kept. */
