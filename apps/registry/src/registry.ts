@@ -2,6 +2,7 @@
 import type { SpecCheck } from "@greco/domain/model";
 import type { Clock, CpStore, Ids, Log } from "@greco/ports";
 import type { Directory } from "./cache/directory.ts";
+import type { EntityAnswers } from "./cache/entity-answers.ts";
 import type { ModelFeeds } from "./cache/model-feeds.ts";
 import type { States } from "./cache/states.ts";
 import type { CandidateStore } from "./candidates/candidate-store.ts";
@@ -19,6 +20,7 @@ export type Registry = {
   readonly directory: Directory;
   readonly history: History;
   readonly states: States;
+  readonly entityAnswers: EntityAnswers;
   readonly modelFeeds: ModelFeeds;
   readonly drafts: DraftStore;
   readonly candidates: CandidateStore;

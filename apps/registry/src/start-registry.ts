@@ -13,6 +13,7 @@ import {
 } from "@greco/service-kit";
 import { orAbort } from "./cache/abort.ts";
 import { Directory } from "./cache/directory.ts";
+import { EntityAnswers } from "./cache/entity-answers.ts";
 import { ModelFeeds } from "./cache/model-feeds.ts";
 import { States } from "./cache/states.ts";
 import { CandidateStore } from "./candidates/candidate-store.ts";
@@ -87,6 +88,7 @@ export async function startRegistry(
   const registry: Registry = {
     ...{ store, clock, ids, log, limits },
     ...{ directory, history, states, drafts, candidates, snapshots, checkSpec },
+    entityAnswers: new EntityAnswers(),
     modelFeeds: new ModelFeeds(store),
   };
   starting.defer(() => snapshots.idle());

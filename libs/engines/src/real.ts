@@ -60,9 +60,6 @@ async function openNats(
   return opened;
 }
 
-/** Of one data centre; more are named with their replicas by whoever makes the keyspace. */
-const REPLICAS_MAX = 3;
-
 async function openCassandra(wanted: ReadonlySet<PortName>, parts: EngineParts): Promise<Opened> {
   if (!wanted.has("laneStore") && !wanted.has("bindingStore")) return {};
   const { given, clock, log, stack } = parts;
@@ -72,7 +69,7 @@ async function openCassandra(wanted: ReadonlySet<PortName>, parts: EngineParts):
   const localDataCenter = given.cassandraDataCenter;
   const options = {
     ...{ contactPoints, localDataCenter, keyspace: given.keyspace, clock, log },
-    replication: replicationOf(given.replication, localDataCenter, contactPoints.length),
+    ...(given.replication.length === 0 ? {} : { replication: replicationOf(given.replication) }),
     ...(secret ? { credentials: { username: secret.user, password: secret.password } } : {}),
   };
   const opened: Opened = {};
@@ -88,13 +85,8 @@ async function openCassandra(wanted: ReadonlySet<PortName>, parts: EngineParts):
   return opened;
 }
 
-/** `dc1:3,dc2:3`; nothing given: as many of this site's nodes as there are, at most three. */
-function replicationOf(
-  given: readonly string[],
-  localDataCenter: string,
-  nodes: number,
-): Readonly<Record<string, number>> {
-  if (given.length === 0) return { [localDataCenter]: Math.min(REPLICAS_MAX, nodes) };
+/** `dc1:3,dc2:3` */
+function replicationOf(given: readonly string[]): Readonly<Record<string, number>> {
   return Object.fromEntries(
     given.map((each) => {
       const [name = "", count = ""] = each.split(":");

@@ -26,7 +26,7 @@ const settings = {
   ),
   keyspace: config.text("Cassandra's keyspace, made where it is missing", { default: "greco" }),
   replication: config.list(
-    "replicas by data centre, as dc1:3,dc2:3, for making the keyspace; none: this site's nodes, at most 3",
+    "replicas by data centre, as dc1:3,dc2:3, for making the keyspace; none: as many as the one data centre has nodes, at most 3",
     { default: [] },
   ),
 } as const;

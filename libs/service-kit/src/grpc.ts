@@ -18,7 +18,7 @@ import {
 import type { Calls, CallScope } from "./calls.ts";
 import { decodeRequest } from "./decode.ts";
 import type { Arrival, Edge } from "./edge.ts";
-import { encode, encodeShared } from "./encode.ts";
+import { encode } from "./encode.ts";
 import { type Fault, fault } from "./fault.ts";
 import { statusOf } from "./fault-status.ts";
 import type { Endpoint, ServiceImplementation } from "./handlers.ts";
@@ -135,7 +135,7 @@ async function send(
   try {
     for await (const response of responses) {
       scope.signal.throwIfAborted();
-      if (!call.write(encodeShared(endpoint.method.output, response))) await drained(call, scope.signal);
+      if (!call.write(encode(endpoint.method.output, response))) await drained(call, scope.signal);
     }
     scope.done();
     call.end();

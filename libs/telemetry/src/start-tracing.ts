@@ -4,6 +4,7 @@
  * OTEL_RESOURCE_ATTRIBUTES, …).
  */
 import { context, trace } from "@opentelemetry/api";
+import { wantSpans } from "./trace.ts";
 
 export type TracingOptions = {
   /** The app: `registry`. */
@@ -15,17 +16,19 @@ export type TracingOptions = {
 /** Undefined: nobody wants them. Disposal sends what is left, within a few seconds. */
 export async function startTracing(options: TracingOptions): Promise<AsyncDisposable | undefined> {
   const { env } = options;
-  const wanted = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] ?? env["OTEL_EXPORTER_OTLP_ENDPOINT"] ?? "";
-  if (wanted === "" || env["OTEL_SDK_DISABLED"] === "true") return undefined;
+  const wanted = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] || env["OTEL_EXPORTER_OTLP_ENDPOINT"];
+  if (!wanted || env["OTEL_SDK_DISABLED"] === "true") return undefined;
   const { createProvider, createContexts } = await import("./exporter.ts");
   const provider = createProvider(options);
   context.setGlobalContextManager(createContexts());
   trace.setGlobalTracerProvider(provider);
+  wantSpans(true);
   let ended: Promise<void> | undefined;
   return {
     [Symbol.asyncDispose]() {
       // A collector that is down keeps nobody from stopping.
       ended ??= provider.shutdown().catch(() => undefined);
+      wantSpans(false);
       trace.disable();
       context.disable();
       return ended;

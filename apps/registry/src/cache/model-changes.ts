@@ -109,6 +109,12 @@ export function upTo(then: ModelThen, { revision, changed }: ModelSeen): ModelTh
   };
 }
 
+/** Of who has heard all that the other has. */
+export const furthest = (one: ModelThen, other: ModelThen): Positions => ({
+  settings: Math.max(one.positions.settings, other.positions.settings),
+  head: Math.max(one.positions.head, other.positions.head),
+});
+
 export const isAsFarAs = (one: Positions, other: Positions): boolean =>
   one.settings >= other.settings && one.head >= other.head;
 

@@ -15,6 +15,7 @@ async function openModel() {
   onTestFinished(() => store[Symbol.asyncDispose]());
   const opened: string[] = [];
   const failing = new AbortController();
+  let marks = 0;
   let held: { readonly key: string; readonly gate: Held } | undefined;
   const watching: CpStore = Object.assign(Object.create(store) as CpStore, {
     async *watch(...[range, after, stop]: Parameters<CpStore["watch"]>): AsyncGenerator<WatchBatch> {
@@ -26,6 +27,7 @@ async function openModel() {
       for await (const batch of store.watch(range, after, both)) {
         await gate?.until;
         yield batch;
+        for (; isFeeds && marks > 0; marks -= 1) yield { events: [], revision: batch.revision };
       }
     },
   });
@@ -60,6 +62,8 @@ async function openModel() {
   };
   return {
     ...{ opened, move, rename, watch },
+    /** Every batch of the feed's is followed by so many. */
+    marks: (count: number) => (marks = count),
     fail: () => failing.abort(new CompactedError(1)),
     /** The feed's watch of this key tells nothing until it is let go. */
     hold(key: string): () => void {
@@ -160,6 +164,33 @@ it("goes on by watches of its own when the feed fails, and comes back to the nex
   const [one, other] = await last;
   expect(one?.[0]).toBe(other?.[0]);
   expect(opened).toHaveLength(opens);
+});
+
+it("ends nobody who has heard nothing yet when the feed fails", async () => {
+  const { fail, move, watch } = await openModel();
+  const joined = watch();
+  expect(await joined.versions(1)).toEqual([0]);
+  fail();
+  const hearing = joined.versions(1);
+  await move(1);
+  expect(await hearing).toEqual([1]);
+});
+
+it("keeps changes, not marks: who joins later is told neither marks of the past nor less than what is kept", async () => {
+  const { marks, move, watch } = await openModel();
+  const first = watch();
+  const [start] = await first.told(1);
+  marks(300);
+  const heard = first.versions(1);
+  await move(1);
+  expect(await heard).toEqual([1]);
+  const later = watch(Number(start?.revision));
+  expect(await later.versions(1)).toEqual([1]);
+  const next = later.changes.next();
+  await move(2);
+  // At most one mark, of how far the feed is, stands between.
+  const told = [(await next).value, (await later.changes.next()).value];
+  expect(told.some((each) => each?.model?.headVersion === 2n)).toBe(true);
 });
 
 it("lets the store's watch go with the last reader, and begins anew with the next", async () => {

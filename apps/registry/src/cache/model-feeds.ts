@@ -14,6 +14,7 @@ import { orAbort } from "./abort.ts";
 import {
   after,
   isAsFarAs,
+  furthest,
   mark,
   modelAt,
   modelNews,
@@ -21,12 +22,15 @@ import {
   type ModelSeen,
   type ModelThen,
   type Positions,
+  revisionOf,
   told,
   upTo,
 } from "./model-changes.ts";
 
 /** What a reader may be behind the newest change. */
 const KEPT_MAX = 256;
+/** Turns in which a reader was told nothing and had nothing to catch up with: one is usual, when he comes back. */
+const FUTILE_MAX = 2;
 
 /** What there is to say, and what whoever has heard it knows. */
 type Told = { readonly then: ModelThen; readonly response: WatchModelResponse };
@@ -59,22 +63,22 @@ export class ModelFeeds {
         feed.seen(start);
         yield told(then);
       }
-      for (let heard = false; ; heard = false) {
+      for (let futile = 0; ; futile += 1) {
         for await (const each of feed.behind(then, signal)) {
-          heard = true;
+          futile = 0;
           ({ then } = each);
           yield each.response;
         }
         // W2
-        if (feed.failure !== undefined) {
-          if (!heard) throw feed.failure.error;
-          this.#leave(model, feed);
-          feed = this.#join(model);
+        if (feed.failure !== undefined && futile > FUTILE_MAX) throw feed.failure.error;
+        if (feed.failure !== undefined || futile > FUTILE_MAX) {
+          feed = this.#rejoin(model, feed);
           await orAbort(feed.opened, signal);
         }
         const present = await modelAt(this.#store, model, undefined, signal);
         if (!isAsFarAs(then.positions, present.changed))
           for await (const news of modelNews(this.#store, model, then.positions, signal)) {
+            futile = 0;
             then = after(then, news);
             yield responseOf(then, news);
             if (isAsFarAs(then.positions, present.changed)) break;
@@ -97,6 +101,13 @@ export class ModelFeeds {
     return feed;
   }
 
+  /** One that failed, or that this reader cannot follow, as when the store was set back behind it. */
+  #rejoin(model: string, feed: ModelFeed): ModelFeed {
+    this.#leave(model, feed);
+    if (this.#feeds.get(model) === feed) this.#feeds.delete(model);
+    return this.#join(model);
+  }
+
   #leave(model: string, feed: ModelFeed): void {
     feed.readers -= 1;
     if (feed.readers > 0) return;
@@ -110,7 +121,9 @@ class ModelFeed {
   /** Resolves when it knows the present, or has failed. */
   readonly opened: Promise<void>;
   readonly #ending = new AbortController();
+  /** Changes; of marks only the newest is of interest. */
   readonly #kept: Kept[] = [];
+  #mark: Told | undefined;
   /** The number of the oldest that is kept. */
   #first = 0;
   /** What was known before the oldest that is kept; undefined: nothing, not open yet. */
@@ -131,7 +144,11 @@ class ModelFeed {
       resolve();
       for await (const news of modelNews(store, model, then.positions, signal)) {
         then = upTo(after(then, news), this.#seen ?? start);
-        this.#keep({ then, news, response: toldToMany(responseOf(then, news)) });
+        const each = { then, response: toldToMany(responseOf(then, news)) };
+        if (news.value === undefined) this.#mark = each;
+        else this.#keep({ ...each, news });
+        this.#more.resolve();
+        this.#more = Promise.withResolvers();
       }
     };
     follow()
@@ -159,36 +176,35 @@ class ModelFeed {
   /** Ends when the reader has fallen behind what is kept, or the feed has failed. */
   async *behind(then: ModelThen, signal: AbortSignal): AsyncGenerator<Told, void, undefined> {
     if (this.#since === undefined || !isAsFarAs(then.positions, this.#since)) return;
-    let own: ModelThen | undefined = then;
+    let known = then;
+    // The feed is as far as this reader: from then on what it says is true of him.
+    let shared = false;
     for (let next = this.#first; ;) {
       for (; next < this.#first + this.#kept.length; next += 1) {
         if (next < this.#first) return;
         const each = this.#kept[next - this.#first] as Kept;
-        if (own === undefined) {
-          yield each;
-          continue;
-        }
         // W1
-        const { news } = each;
-        if (news.value !== undefined && news.at <= own.positions[news.part]) continue;
-        const known: ModelThen = after(own, news);
-        own = isAsFarAs(each.then.positions, known.positions) ? undefined : known;
-        yield own === undefined ? each : { then: known, response: responseOf(known, news) };
+        if (!shared && each.news.at <= known.positions[each.news.part]) continue;
+        known = shared ? each.then : after(known, each.news);
+        shared ||= isAsFarAs(each.then.positions, known.positions);
+        yield shared ? each : { then: known, response: told(known) };
       }
       if (this.#failure !== undefined) return;
-      await orAbort(this.#more.promise, signal);
+      const newest = this.#mark;
+      if (newest !== undefined && revisionOf(newest.then) > revisionOf(known)) {
+        known = shared ? newest.then : { ...known, positions: furthest(known, newest.then) };
+        shared ||= isAsFarAs(newest.then.positions, known.positions);
+        yield shared ? newest : { then: known, response: mark(known) };
+      } else await orAbort(this.#more.promise, signal);
     }
   }
 
   #keep(each: Kept): void {
     this.#kept.push(each);
-    if (this.#kept.length > KEPT_MAX) {
-      const oldest = this.#kept.shift();
-      this.#first += 1;
-      if (oldest !== undefined) this.#since = oldest.then.positions;
-    }
-    this.#more.resolve();
-    this.#more = Promise.withResolvers();
+    if (this.#kept.length <= KEPT_MAX) return;
+    const oldest = this.#kept.shift();
+    this.#first += 1;
+    if (oldest !== undefined) this.#since = oldest.then.positions;
   }
 }
 

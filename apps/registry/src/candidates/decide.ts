@@ -61,12 +61,14 @@ export async function promote(
   const { signal } = context;
   const decision = ids.next();
   const registrationsKey = keys.registrations(model);
-  return await decide(registry, wanted, decision, signal, async (open) => {
-    checkDigest(open.value, wanted);
-    const [head, registrations] = await Promise.all([
+  // All of it is compared when it is written: in which order it is read does not matter.
+  const read = () =>
+    Promise.all([
       directory.freshHead(model, signal),
       store.range({ key: registrationsKey }, { limit: 1 }, signal),
     ]);
+  return await decide(registry, wanted, decision, signal, read, (open, [head, registrations]) => {
+    checkDigest(open.value, wanted);
     if (head.value.version !== open.value.baseVersion) return "HEAD_MOVED";
     const standing = registrations.entries[0];
     if ((standing?.modRevision ?? 0) !== wanted.registrationsRevision) return "REGISTRATIONS_CHANGED";
@@ -141,7 +143,8 @@ export async function discard(
   const { store, ids, clock } = registry;
   const { model, candidate, proposalRevision } = wanted;
   const decision = ids.next();
-  return await decide(registry, wanted, decision, context.signal, async (open) => {
+  const nothing = (): Promise<void> => Promise.resolve();
+  return await decide(registry, wanted, decision, context.signal, nothing, async (open) => {
     const proposalKey = keys.proposal(model, open.value.proposal);
     if (proposalRevision > 0) {
       const { entries } = await store.range(
@@ -200,16 +203,17 @@ type Attempt =
  * Reads, tries, and reads again until the candidate is decided or the decision is refused. The comparison on the
  * candidate lets one attempt at most take effect, however often an ambiguous one is repeated.
  */
-async function decide(
+async function decide<R>(
   { store, candidates, clock, log }: Registry,
   { model, candidate }: Pick<Promotion, "model" | "candidate">,
   decision: string,
   signal: AbortSignal,
-  attempt: (open: Stored<Open>) => Promise<Attempt>,
+  read: () => Promise<R>,
+  attempt: (open: Stored<Open>, read: R) => Promise<Attempt> | Attempt,
 ): Promise<Decision> {
   let applied: ((revision: number) => void) | undefined;
   for (let waitMs = RETRY_MS; ; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
-    const found = await candidates.record(model, candidate, signal);
+    const [found, beside] = await Promise.all([candidates.record(model, candidate, signal), read()]);
     if (found === undefined) throw noCandidate(model, candidate);
     const { value, revision } = found;
     if (value.state === "unsealed") throw notSealed(model, candidate);
@@ -218,7 +222,7 @@ async function decide(
       if (decidedNow) applied?.(revision);
       return { record: value, decidedNow, refused: "" };
     }
-    const tried = await attempt({ value, revision });
+    const tried = await attempt({ value, revision }, beside);
     if (typeof tried === "string") return { record: value, decidedNow: false, refused: tried };
     applied = tried.learn;
     await failpoint(`registry.${name(tried.record)}.before`);

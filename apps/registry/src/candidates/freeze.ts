@@ -15,7 +15,7 @@ import type { Registry } from "../registry.ts";
 import { madeBefore, remembering, type Request } from "../requests.ts";
 import { OvertakenError, writeChunked } from "../store/chunked.ts";
 import { put, type Stored } from "../store/json.ts";
-import type { CandidateRecord, Chunked, PendingRecord, Sealed } from "../store/records.ts";
+import type { CandidateRecord, Chunked, ModelRecord, PendingRecord, Sealed } from "../store/records.ts";
 import { resourceOf } from "../wire/content.ts";
 import { noCandidate, notSealed, type SealedRecord } from "./candidate-store.ts";
 import { encodeExtent, type Extent } from "./extent.ts";
@@ -55,14 +55,18 @@ export async function freeze(registry: Registry, wanted: Freeze, context: CallCo
   for (let attempt = 1; attempt <= limits.attemptsMax; attempt++) {
     const earlier = await madeBefore(registry, request, signal);
     if (earlier !== undefined) return await repeated(registry, model, earlier, signal);
+    // What a freeze stands on is compared when it is sealed, so it may be read at the same time.
+    const preparing = prepare(registry, model, wanted.source, wanted.actor, signal);
+    const reading = registry.directory.models.refresh(keys.model(model), signal);
+    for (const each of [preparing, reading]) each.catch(() => undefined);
     const existing = await registry.candidates.record(model, proposal, signal);
     if (existing !== undefined && existing.value.state !== "unsealed") {
       if (!sameSource(wanted.source, existing.value)) throw proposalExists(model, proposal);
       return await repeated(registry, model, proposal, signal);
     }
-    const prepared = await prepare(registry, model, wanted.source, wanted.actor, signal);
+    const prepared = await preparing;
     refuseErrors(model, prepared);
-    const guards = await approvalGuard(registry, model, prepared, signal);
+    const guards = await approvalGuard(registry, model, prepared, await reading, signal);
     if (wanted.validateOnly)
       return { record: unsealed(registry, wanted, prepared, ""), extent: prepared.extent, created: false };
     const record = await seal(registry, wanted, prepared, guards, existing, request, context);
@@ -135,10 +139,10 @@ async function approvalGuard(
   registry: Registry,
   model: string,
   { draft, source }: Prepared,
+  record: Stored<ModelRecord> | undefined,
   signal: AbortSignal,
 ): Promise<readonly Compare[]> {
   const key = keys.model(model);
-  const record = await registry.directory.models.refresh(key, signal);
   const same: Compare = { key, target: "modRevision", is: "=", value: record?.revision ?? 0 };
   if (source.kind === "restore") {
     if (record?.value.approvalRequired !== true) return [same];

@@ -13,14 +13,14 @@ import { entityBytes, toEntity } from "../wire/content.ts";
 type EntityHandlers = Pick<Handlers<typeof RegistryService>, "getEntity" | "listEntities" | "snapshot">;
 
 export function entityHandlers(registry: Registry): EntityHandlers {
-  const { limits, directory } = registry;
+  const { limits, directory, entityAnswers } = registry;
   return {
     async getEntity({ name, view }, { signal }) {
       const model = modelOf(name);
       const key = entityOf(model, name, "name");
       const { state } = await seen(registry, model, view, signal);
       const entity = state.entities.get(key);
-      if (entity !== undefined) return toEntity(model, key, entity);
+      if (entity !== undefined) return entityAnswers.of(model, key, entity);
       const kind = parseEntityResource(name)?.kind ?? "";
       const unknown = directory.kinds(model).has(kind) ? "" : `; there is not even a kind ${kind}`;
       throw fault.notFound(

@@ -62,5 +62,7 @@ export const BINDINGS_A_SWAP = 100;
 /** Characters of one row of a snapshot. */
 export const SNAPSHOT_CHUNK = 250_000;
 
+/** Of one data centre where nobody says otherwise; more are named by whoever makes the keyspace. */
+export const REPLICAS_MAX = 3;
 /** Longer than any set of schema changes on a busy cluster; a migrator that died holds others up so long. */
 export const MIGRATION_LOCK_S = 120;

@@ -1,3 +1,4 @@
+import { StoreUnavailableError } from "@greco/ports";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { servers } from "../../../../tools/servers/for-tests.ts";
 import { migrate, SchemaTooNewError } from "./migrate.ts";
@@ -68,6 +69,28 @@ it("names its tables and keyspace so that they can be made again", () => {
     for (const cql of statements)
       expect(cql).toMatch(/^(CREATE TABLE IF NOT EXISTS|ALTER TABLE \w+ ADD IF NOT EXISTS) /);
   expect(MIGRATIONS.map(({ version }) => version)).toEqual(MIGRATIONS.map((_, index) => index + 1));
+});
+
+it("makes as many replicas as the ring has nodes, however many were named, and waits for those that are missing", async () => {
+  await using keyspace = await testKeyspace(addresses, 1);
+  await using client = clientFor(keyspace);
+  await client.connect();
+  const { replication: _given, ...unsaid } = keyspace;
+  const missing = { ...unsaid, contactPoints: [...addresses, "127.0.0.77", "127.0.0.78", "127.0.0.79"] };
+  await expect(migrate(client, { ...missing, migrations: [first] }, never)).rejects.toThrow(
+    StoreUnavailableError,
+  );
+  const elsewhere = migrate(client, { ...unsaid, localDataCenter: "mars", migrations: [first] }, never);
+  await expect(elsewhere).rejects.toThrow(/data centres .*: say how often .* --replication/);
+  await migrate(client, { ...unsaid, migrations: [first] }, never);
+  const { rows } = await client.execute(
+    "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?",
+    [keyspace.keyspace],
+    { prepare: true },
+  );
+  const nodes = [...client.hosts.values()].length;
+  const replication = rows[0]?.get("replication") as Record<string, string>;
+  expect(replication[keyspace.localDataCenter]).toBe(String(Math.min(3, nodes)));
 });
 
 it("I15: refuses a keyspace or a replication that is none, before anything is sent", async () => {

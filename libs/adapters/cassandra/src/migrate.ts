@@ -7,9 +7,10 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { types, type Client } from "cassandra-driver";
-import { type Clock, type Log, StoreUnavailableError } from "@greco/ports";
+import { StoreUnavailableError } from "@greco/ports";
 import { readError } from "./errors.ts";
-import { MIGRATION_LOCK_S } from "./limits.ts";
+import { MIGRATION_LOCK_S, REPLICAS_MAX } from "./limits.ts";
+import type { CassandraOptions } from "./options.ts";
 import { MIGRATIONS, type Migration } from "./schema.ts";
 
 const KEYSPACE = /^[a-z][a-z0-9_]{0,47}$/;
@@ -17,11 +18,7 @@ const DATA_CENTER = /^[\w.-]{1,100}$/;
 const LOCK_POLL_MS = 200;
 const AGREEMENT_POLL_MS = 100;
 
-export type MigrateOptions = {
-  readonly keyspace: string;
-  readonly replication: Readonly<Record<string, number>>;
-  readonly clock: Clock;
-  readonly log: Log;
+export type MigrateOptions = Omit<CassandraOptions, "credentials" | "space"> & {
   /** What this program knows; another one in tests. */
   readonly migrations?: readonly Migration[];
 };
@@ -49,9 +46,12 @@ function tableId(keyspace: string): string {
   ].join("-");
 }
 
-function checked({ keyspace, replication }: MigrateOptions): string {
+type Replication = Readonly<Record<string, number>>;
+
+function checked({ keyspace, replication }: MigrateOptions): void {
   if (!KEYSPACE.test(keyspace))
     throw new RangeError(`not a keyspace: "${keyspace}" (lower-case letters, digits and _, at most 48)`);
+  if (replication === undefined) return;
   const centers = Object.entries(replication);
   if (centers.length === 0) throw new RangeError("replication names no data centre: { dc1: 3 }");
   for (const [name, replicas] of centers)
@@ -59,12 +59,34 @@ function checked({ keyspace, replication }: MigrateOptions): string {
       throw new RangeError(
         `replication in data centre "${name}" must be a number of replicas, got ${replicas}`,
       );
-  return centers.map(([name, replicas]) => `'${name}': ${replicas}`).join(", ");
 }
+
+/** What is fixed when the keyspace is made is not guessed from the nodes that somebody happened to name. */
+function wholeRing(client: Client, options: MigrateOptions): Replication {
+  const { keyspace, localDataCenter, contactPoints } = options;
+  const hosts = client.hosts.values();
+  const centers = [...new Set(hosts.map((host) => host.datacenter))].toSorted();
+  const nodes = hosts.filter((host) => host.datacenter === localDataCenter).length;
+  if (centers.some((center) => center !== localDataCenter))
+    throw new RangeError(
+      `keyspace ${keyspace} is to be made, and the cluster has the data centres ${centers.join(", ")}: ` +
+        `say how often each keeps it, as --replication ${centers.map((center) => `${center}:3`).join(",")}`,
+    );
+  if (nodes < Math.min(REPLICAS_MAX, contactPoints.length))
+    throw new StoreUnavailableError(
+      `keyspace ${keyspace} is to be made, and of the ${contactPoints.length} nodes named only ${nodes} are in the ring: wait for them, or give --replication`,
+    );
+  return { [localDataCenter]: Math.min(REPLICAS_MAX, nodes) };
+}
+
+const cqlOf = (replication: Replication): string =>
+  Object.entries(replication)
+    .map(([name, replicas]) => `'${name}': ${replicas}`)
+    .join(", ");
 
 export async function migrate(client: Client, options: MigrateOptions, signal: AbortSignal): Promise<void> {
   const { keyspace, migrations = MIGRATIONS, log, clock } = options;
-  const replicas = checked(options);
+  checked(options);
   const known = migrations.at(-1)?.version ?? 0;
   const run = async (cql: string): Promise<types.ResultSet> => {
     signal.throwIfAborted();
@@ -83,6 +105,7 @@ export async function migrate(client: Client, options: MigrateOptions, signal: A
   };
 
   if ((await exists(run, keyspace)) && (await version()) === known) return;
+  const replicas = cqlOf(options.replication ?? wholeRing(client, options));
   await run(
     `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', ${replicas}}`,
   );

@@ -7,8 +7,11 @@ export type CassandraOptions = {
   readonly localDataCenter: string;
   /** Made where it is missing. */
   readonly keyspace: string;
-  /** Replicas by data centre: `{ dc1: 3 }`. Only read when the keyspace is made. */
-  readonly replication: Readonly<Record<string, number>>;
+  /**
+   * Replicas by data centre: `{ dc1: 3 }`. Only read when the keyspace is made. Default: as many as the data centre has
+   * nodes, at most three, if there is no other one.
+   */
+  readonly replication?: Readonly<Record<string, number>>;
   readonly clock: Clock;
   readonly log: Log;
   readonly credentials?: { readonly username: string; readonly password: string };

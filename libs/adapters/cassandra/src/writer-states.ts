@@ -44,6 +44,8 @@ export class WriterStates {
   /** Never rejects: a read that fails is told to who shares it. */
   async #serve(writer: string, line: Line, info: LaneInfo, strength: Strength): Promise<void> {
     while (line.size > 0) {
+      // Rows of several lanes come by one turn of the event loop.
+      await turn();
       const shared = [...line].slice(0, LANES_A_READ);
       for (const [lane] of shared) line.delete(lane);
       try {
@@ -73,12 +75,15 @@ export class WriterStates {
         writer,
         lanes,
       ),
-      LANES_A_READ,
+      // One more than there can be: a page that is full is followed by another one, and each is a serial read.
+      LANES_A_READ + 1,
       strength,
     );
     return new Map(rows.map((row) => [textOf(row, "lane") ?? "", row]));
   }
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function joined(line: Line, lane: string): Promise<Row | undefined> {
   let asking = line.get(lane);
