@@ -1,8 +1,10 @@
 // deploy/compose.yaml has not been run; what can be seen without Docker is looked at here.
 import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { engineSettings } from "@greco/engines";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import { root, run } from "./lib/run.ts";
 
@@ -72,6 +74,34 @@ it("refers to services, volumes, ports and files that are there", () => {
       expect({ name, key, port: environment[key].split(":").at(-1) }).toEqual({ name, key, port: listens });
     }
   expect(existsSync(join(root, "deploy/Dockerfile"))).toBe(true);
+});
+
+it("gives each part of the data plane no more of NATS than its user may, and has secrets made for all that it names", async () => {
+  const users = Object.fromEntries(
+    services.flatMap(([name, { environment = {} }]) => {
+      const file = environment["GRECO_NATS_CREDENTIALS_FILE"];
+      return file === undefined ? [] : [[name, file.replace("/secrets/nats/", "")]];
+    }),
+  );
+  expect(users).toEqual({
+    ...{ coordinator: "coordinator", ingress: "ingress", runtime: "runtime" },
+    ...{ "conductor-streams": "conductor", "conductor-tables": "conductor", "conductor-worker": "conductor" },
+  });
+  expect(compose.services["nats"]?.volumes).toContain("./nats/nats.conf:/etc/nats/greco.conf:ro");
+  const folder = await mkdtemp(join(tmpdir(), "greco-secrets-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const make = () => run(process.execPath, [join(root, "tools/deploy-keys.ts"), folder]);
+  expect((await make()).code).toBe(0);
+  const env = readFileSync(join(folder, "nats.env"), "utf8");
+  const named = services.flatMap(([, { environment = {} }]) =>
+    Object.values(environment).filter((value) => value.startsWith("/secrets/")),
+  );
+  for (const secret of named) expect(existsSync(join(folder, secret.replace("/secrets/", "")))).toBe(true);
+  const conf = readFileSync(join(root, "deploy/nats/nats.conf"), "utf8");
+  for (const [, variable] of conf.matchAll(/password: \$(\w+)/g)) expect(env).toMatch(`${variable}=`);
+  // A second run breaks nothing that runs.
+  expect((await make()).code).toBe(0);
+  expect(readFileSync(join(folder, "nats.env"), "utf8")).toBe(env);
 });
 
 it("says that it has not been run", () => {

@@ -4,7 +4,7 @@
 //   npm test -- --only lint           one step (repeatable): the names that a run prints, and `vitest`
 //   npm test -- libs/domain -t "I7"   only vitest, with vitest's own filters
 //   npm test -- --embedded-only       without the tests on real servers (etcd, NATS, Cassandra), which need Go,
-//                                     Java and Python; combines with the others
+//                                     Java 17 and Maven; combines with the others
 //   npm run test:soak                 what takes too long for each time, and nothing else; with vitest's own filters
 //
 // A failing step does not hide the next: all run, then the summary. Each static step counts as one.

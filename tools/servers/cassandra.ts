@@ -5,6 +5,7 @@ import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { Client, policies, types } from "cassandra-driver";
 import { run } from "../lib/run.ts";
 import { exists, locked, needProgram } from "./cache.ts";
@@ -20,7 +21,7 @@ import {
 import { startCluster } from "./cluster.ts";
 import type { Cluster, DataCenter, Engine, InstallOptions, ServerNode, StartOptions } from "./engine.ts";
 import { serverNode } from "./node.ts";
-import { freePorts } from "./ports.ts";
+import { keptPorts } from "./ports.ts";
 import type { Reaper } from "./reaper.ts";
 import { until } from "./until.ts";
 
@@ -35,14 +36,9 @@ const LOOK_EVERY_MS = 150;
 const jarsOf = (cache: string): string => join(cache, `cassandra-${VERSION}`);
 
 async function fetchJars({ cache, say, signal }: InstallOptions): Promise<void> {
-  await needProgram(
-    "cassandra",
-    ["java", "-version"],
-    "install Java 17 (apt-get install openjdk-17-jre-headless)",
-  );
   await needProgram("cassandra", ["mvn", "--version"], "install Maven (apt-get install maven)");
   say(`fetching Cassandra ${VERSION} by Maven (62 MB, once)`);
-  const pom = join(import.meta.dirname, "cassandra", "pom.xml");
+  const pom = fileURLToPath(new URL("./cassandra/pom.xml", import.meta.url));
   const work = `${jarsOf(cache)}.new`;
   await rm(work, { recursive: true, force: true });
   // Checksums are compared by Maven.
@@ -153,7 +149,7 @@ async function startCassandra(options: StartOptions): Promise<Cluster> {
   const centers = options.dataCenters ?? [{ name: "dc1", nodes: options.nodes }];
   const members = membersOf(centers, folder);
   const hosts = members.map(({ host }) => host);
-  const [native = 0, storage = 0] = await freePorts(2, hosts);
+  const [native = 0, storage = 0] = await keptPorts(folder, hosts.length, 2, hosts);
   const jars = (await readdir(jarsOf(cache))).map((jar) => join(jarsOf(cache), jar));
   let formed = false;
   let all: readonly (ServerNode & AsyncDisposable)[] = [];
@@ -199,6 +195,9 @@ export const cassandra: Engine = {
   version: VERSION,
   install: (options) =>
     locked("cassandra", options, async () => {
+      // To run it, too, however it came here.
+      const java = "install Java 17 (apt-get install openjdk-17-jre-headless)";
+      await needProgram("cassandra", ["java", "-version"], java);
       if (!(await exists(jarsOf(options.cache)))) await fetchJars(options);
     }),
   start: startCassandra,

@@ -1,13 +1,13 @@
 // etcd, built from the Go module proxy: its releases are not on any package registry, and distributions ship versions
 // whose watches lose events (docs/decisions/0080-etcd.md).
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../lib/run.ts";
 import { exists, locked, needProgram } from "./cache.ts";
 import { startCluster } from "./cluster.ts";
 import type { Cluster, Engine, InstallOptions, ServerNode, StartOptions } from "./engine.ts";
 import { serverNode } from "./node.ts";
-import { freePorts } from "./ports.ts";
+import { keptPorts } from "./ports.ts";
 import type { Reaper } from "./reaper.ts";
 
 const VERSION = "3.6.16";
@@ -51,7 +51,7 @@ async function serves(address: string, signal: AbortSignal): Promise<boolean> {
 
 async function nodesOf(options: StartOptions, reaper: Reaper): Promise<(ServerNode & AsyncDisposable)[]> {
   const { cache, nodes, folder } = options;
-  const ports = await freePorts(nodes * 2);
+  const ports = await keptPorts(folder, nodes, nodes * 2);
   const members = Array.from({ length: nodes }, (_, index) => ({
     name: `n${index + 1}`,
     address: `127.0.0.1:${ports[index]}`,
@@ -86,7 +86,6 @@ export const etcd: Engine = {
       if (!(await exists(programOf(options.cache)))) await build(options);
     }),
   async start(options) {
-    await mkdir(options.folder, { recursive: true });
     return startCluster({
       name: "etcd",
       nodes: (reaper) => nodesOf(options, reaper),

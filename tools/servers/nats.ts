@@ -1,12 +1,12 @@
 // NATS with JetStream on files, built by `go install` from the Go module proxy.
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../lib/run.ts";
 import { exists, locked, needProgram } from "./cache.ts";
 import { startCluster } from "./cluster.ts";
 import type { Cluster, Engine, InstallOptions, ServerNode, StartOptions } from "./engine.ts";
 import { serverNode } from "./node.ts";
-import { freePorts } from "./ports.ts";
+import { keptPorts } from "./ports.ts";
 import type { Reaper } from "./reaper.ts";
 import { until } from "./until.ts";
 
@@ -96,8 +96,7 @@ async function hasLeader(members: readonly Member[], signal: AbortSignal): Promi
 
 /** A cluster of what is installed, with a configuration of one's own. */
 export async function startNats(options: NatsOptions): Promise<Cluster> {
-  await mkdir(options.folder, { recursive: true });
-  const ports = await freePorts(options.nodes * 3);
+  const ports = await keptPorts(options.folder, options.nodes, options.nodes * 3);
   const members = Array.from({ length: options.nodes }, (_, index): Member => ({
     name: `n${index + 1}`,
     port: ports[index] ?? 0,

@@ -109,4 +109,14 @@ it("exits with 1 when the start fails, and with 0 when it was stopped meanwhile"
   stopped.kill("SIGTERM");
   await run;
   expect(stopped.codes).toEqual([0]);
+
+  const deaf = fakeProcess();
+  const deafRun = runProcess(() => new Promise(() => undefined), {
+    host: deaf.host,
+    log: deaf.log,
+    disposeWithinMs: 10,
+  });
+  deaf.kill("SIGTERM");
+  await deafRun;
+  expect([deaf.codes, deaf.events()]).toEqual([[1], ["process.stop-late"]]);
 });

@@ -73,14 +73,25 @@ async function lifetime(
   clock: Clock,
   disposeWithinMs: number,
 ): Promise<number> {
+  const cutOff = (): number => {
+    log.error("process.stop-late", { disposeWithinMs, consequence: "what was under way is cut off" });
+    return 1;
+  };
   let running: AsyncDisposable;
+  const started = new AbortController();
   try {
-    running = await start(stop);
+    // What a start waits for may not know of signals.
+    const late = aborted(stop).then(() => clock.sleep(disposeWithinMs, started.signal));
+    const outcome = await Promise.race([start(stop), late.catch(() => undefined)]);
+    if (outcome === undefined) return cutOff();
+    running = outcome;
   } catch (error) {
     if (stop.aborted && error === stop.reason) return 0;
     if (error instanceof ConfigError) log.error("process.misconfigured", { problems: error.problems });
     else log.error("process.start-failed", { error: errorChain(error) });
     return 1;
+  } finally {
+    started.abort();
   }
   await aborted(stop);
   log.info("process.stopping", { reason: (stop.reason as Error).message });
@@ -91,9 +102,7 @@ async function lifetime(
   );
   try {
     const outcome = await Promise.race([running[Symbol.asyncDispose](), late]);
-    if (outcome !== "late") return 0;
-    log.error("process.stop-late", { disposeWithinMs, consequence: "what was under way is cut off" });
-    return 1;
+    return outcome === "late" ? cutOff() : 0;
   } catch (error) {
     log.error("process.stop-failed", { error: errorChain(error) });
     return 1;
