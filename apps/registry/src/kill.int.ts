@@ -108,7 +108,7 @@ const freeze = (registry: Process, draft: { name: string; etag: string }) =>
     options,
   );
 
-for (const step of ["between", "before-seal", "after-seal"])
+for (const step of ["opened", "between", "before-seal", "after-seal"])
   it(`I2, I15: killed at registry.freeze.${step}, a freeze is made once by its repeat, and the draft is as it was`, async () => {
     const data = join(dir, `freeze-${step}`);
     let draft: { name: string; etag: string };

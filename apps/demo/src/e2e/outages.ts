@@ -110,8 +110,9 @@ export type Outage = {
   readonly run: (cluster: Cluster, signal: AbortSignal) => Promise<void>;
 };
 
+/** A change of this size is frozen by one transaction; deaths between several are in the registry's own kill.int.ts. */
 const REGISTRY = [
-  ...["registry.freeze.opened", "registry.freeze.before-seal", "registry.freeze.after-seal"],
+  ...["registry.freeze.before-seal", "registry.freeze.after-seal"],
   ...["registry.promote.before", "registry.promote.after"],
 ] as const;
 const COORDINATOR = [

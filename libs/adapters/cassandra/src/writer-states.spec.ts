@@ -29,6 +29,8 @@ function openStates() {
     reads.push({ writer, lanes: [...lanes], answer, fail });
     return promise;
   };
+  /** Whoever asks is gathered for a turn of the event loop before a read begins. */
+  const begun = async (): Promise<readonly Read[]> => (await turn(), reads);
   const core = { key: (model: string) => model, sites: { own: { rows } } } as unknown as LaneCore;
   const states = new WriterStates(core);
   const ask = (lane: string, writer = "w") => {
@@ -37,41 +39,48 @@ function openStates() {
     const info: LaneInfo = { ...ids, stream, registeredAtMs: 0 };
     return states.read(info, "serial").then(({ state }) => state.end);
   };
-  return { reads, ask };
+  return { begun, ask };
 }
 
 it("R2: who asks while a read is under way is answered by one that begins afterwards, with all who do", async () => {
-  const { reads, ask } = openStates();
-  const first = ask("a");
+  const { begun, ask } = openStates();
+  const lanesOf = (reads: readonly Read[]) => reads.map(({ lanes }) => lanes);
+  const first = [ask("a"), ask("d")];
+  expect(lanesOf(await begun())).toEqual([["a", "d"]]);
   const later = ["a", "b", "b", "c"].map((lane) => ask(lane));
-  expect(reads.map(({ lanes }) => lanes)).toEqual([["a"]]);
-  await reads[0]?.answer(1);
-  expect(await first).toBe(1);
-  expect(reads.map(({ lanes }) => lanes)).toEqual([["a"], ["a", "b", "c"]]);
-  await reads[1]?.answer(2);
+  expect(lanesOf(await begun())).toEqual([["a", "d"]]);
+  await (await begun())[0]?.answer(1);
+  expect(await Promise.all(first)).toEqual([1, 1]);
+  expect(lanesOf(await begun())).toEqual([
+    ["a", "d"],
+    ["a", "b", "c"],
+  ]);
+  await (await begun())[1]?.answer(2);
   expect(await Promise.all(later)).toEqual([2, 2, 2, 2]);
   const again = ask("a");
-  await reads[2]?.answer(3);
+  await (await begun())[2]?.answer(3);
   expect(await again).toBe(3);
 });
 
 it("reads of two writers do not wait for each other, and a long line is several reads", async () => {
-  const { reads, ask } = openStates();
+  const { begun, ask } = openStates();
   const [one, other] = [ask("a", "w"), ask("b", "x")];
-  expect(reads.map(({ writer }) => writer)).toEqual(["w", "x"]);
+  expect((await begun()).map(({ writer }) => writer)).toEqual(["w", "x"]);
   const many = Array.from({ length: LANES_A_READ + 1 }, (_, index) => ask(`l${index}`, "w"));
-  for (let next = 0; next < 4; next += 1) await reads[next]?.answer(next);
+  for (let next = 0; next < 4; next += 1) await (await begun())[next]?.answer(next);
   expect(await Promise.all([one, other])).toEqual([0, 1]);
-  expect(reads.slice(2).map(({ lanes }) => lanes.length)).toEqual([LANES_A_READ, 1]);
+  expect((await begun()).slice(2).map(({ lanes }) => lanes.length)).toEqual([LANES_A_READ, 1]);
   expect((await Promise.all(many)).at(-1)).toBe(3);
 });
 
 it("a read that fails is told to those who share it, and to nobody else", async () => {
-  const { reads, ask } = openStates();
-  const [first, second] = [ask("a"), ask("b")];
+  const { begun, ask } = openStates();
+  const first = ask("a");
   const failed = expect(first).rejects.toThrow("no quorum");
-  await reads[0]?.fail();
+  await begun();
+  const second = ask("b");
+  await (await begun())[0]?.fail();
   await failed;
-  await reads[1]?.answer(7);
+  await (await begun())[1]?.answer(7);
   expect(await second).toBe(7);
 });
