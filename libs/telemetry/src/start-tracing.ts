@@ -4,7 +4,6 @@
  * OTEL_RESOURCE_ATTRIBUTES, …).
  */
 import { context, trace } from "@opentelemetry/api";
-import { wantSpans } from "./trace.ts";
 
 export type TracingOptions = {
   /** The app: `registry`. */
@@ -22,13 +21,11 @@ export async function startTracing(options: TracingOptions): Promise<AsyncDispos
   const provider = createProvider(options);
   context.setGlobalContextManager(createContexts());
   trace.setGlobalTracerProvider(provider);
-  wantSpans(true);
   let ended: Promise<void> | undefined;
   return {
     [Symbol.asyncDispose]() {
       // A collector that is down keeps nobody from stopping.
       ended ??= provider.shutdown().catch(() => undefined);
-      wantSpans(false);
       trace.disable();
       context.disable();
       return ended;

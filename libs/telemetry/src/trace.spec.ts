@@ -1,3 +1,4 @@
+import { INVALID_SPAN_CONTEXT, trace, type Tracer } from "@opentelemetry/api";
 import { expect, it } from "vitest";
 import { startTracing } from "./start-tracing.ts";
 import { currentTrace, inSpan, spanOf, underTrace, withoutTrace } from "./trace.ts";
@@ -35,4 +36,22 @@ it("keeps the trace that was carried through what the work begins, and a malform
     undefined,
   ])
     expect(underTrace(bad, () => currentTrace())).toBeUndefined();
+});
+
+it("makes spans for whoever embeds it with a provider of his own", async () => {
+  const names: string[] = [];
+  const tracer: Tracer = {
+    startSpan: (name) => {
+      names.push(name);
+      return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+    },
+    startActiveSpan: () => undefined as never,
+  };
+  trace.setGlobalTracerProvider({ getTracer: () => tracer });
+  try {
+    expect(await inSpan("x", {}, () => Promise.resolve(7))).toBe(7);
+    expect(names).toEqual(["x"]);
+  } finally {
+    trace.disable();
+  }
 });

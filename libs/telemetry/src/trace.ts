@@ -7,6 +7,7 @@
 import {
   context,
   isSpanContextValid,
+  ProxyTracerProvider,
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
@@ -18,13 +19,12 @@ import {
 export type SpanAttributes = Attributes;
 export type SpanRole = "server" | "client" | "consumer" | "internal";
 
-const tracer = trace.getTracer("greco");
-/** Whether somebody wants spans: even one that nobody records costs a call a hundredth of its time. */
-let wanted = false;
+const NAME = "greco";
 
-/** For `startTracing`, as global as OpenTelemetry's own state. */
-export function wantSpans(are: boolean): void {
-  wanted = are;
+/** Whether anybody takes spans, `startTracing` or who embeds us: one that nobody does costs a call some of its time, too. */
+function areWanted(): boolean {
+  const provider = trace.getTracerProvider();
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer(NAME) !== undefined;
 }
 
 const KINDS = {
@@ -41,8 +41,8 @@ export async function inSpan<T>(
   work: () => Promise<T>,
   role: SpanRole = "internal",
 ): Promise<T> {
-  if (!wanted) return await work();
-  const span = tracer.startSpan(name, { kind: KINDS[role], attributes });
+  if (!areWanted()) return await work();
+  const span = trace.getTracer(NAME).startSpan(name, { kind: KINDS[role], attributes });
   if (!span.isRecording()) return await work();
   try {
     return await context.with(trace.setSpan(context.active(), span), work);
@@ -66,7 +66,10 @@ export function spanOf(
 ): void {
   const parent = contextOf(traceparent);
   if (parent === undefined) return;
-  tracer.startSpan(name, { startTime: fromMs, attributes }, parent).end(Math.max(fromMs, toMs));
+  trace
+    .getTracer(NAME)
+    .startSpan(name, { startTime: fromMs, attributes }, parent)
+    .end(Math.max(fromMs, toMs));
 }
 
 /** The work, and all that it begins, as part of the trace that was carried here; of none where none was. */

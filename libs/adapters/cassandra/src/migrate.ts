@@ -48,7 +48,7 @@ function tableId(keyspace: string): string {
 
 type Replication = Readonly<Record<string, number>>;
 
-function checked({ keyspace, replication }: MigrateOptions): void {
+function check({ keyspace, replication }: MigrateOptions): void {
   if (!KEYSPACE.test(keyspace))
     throw new RangeError(`not a keyspace: "${keyspace}" (lower-case letters, digits and _, at most 48)`);
   if (replication === undefined) return;
@@ -86,7 +86,7 @@ const cqlOf = (replication: Replication): string =>
 
 export async function migrate(client: Client, options: MigrateOptions, signal: AbortSignal): Promise<void> {
   const { keyspace, migrations = MIGRATIONS, log, clock } = options;
-  checked(options);
+  check(options);
   const known = migrations.at(-1)?.version ?? 0;
   const run = async (cql: string): Promise<types.ResultSet> => {
     signal.throwIfAborted();

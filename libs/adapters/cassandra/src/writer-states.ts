@@ -27,18 +27,15 @@ export class WriterStates {
 
   async read(info: LaneInfo, strength: Strength): Promise<StateAndLease> {
     const writer = `${this.#core.key(info.model)} ${info.writer} ${strength}`;
-    const line = this.#lines.get(writer);
-    const row = line === undefined ? this.#first(writer, info, strength) : joined(line, info.id);
+    const waiting = this.#lines.get(writer);
+    const line: Line = waiting ?? new Map();
+    const row = joined(line, info.id);
+    if (waiting === undefined) {
+      this.#lines.set(writer, line);
+      void this.#serve(writer, line, info, strength);
+    }
     const found = await row;
     return { state: toState(found), lease: toLease(info.writer, found) };
-  }
-
-  async #first(writer: string, info: LaneInfo, strength: Strength): Promise<Row | undefined> {
-    const line: Line = new Map();
-    this.#lines.set(writer, line);
-    const first = joined(line, info.id);
-    void this.#serve(writer, line, info, strength);
-    return first;
   }
 
   /** Never rejects: a read that fails is told to who shares it. */
