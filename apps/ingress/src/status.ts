@@ -29,6 +29,8 @@ type Known = { readonly to: Seq; readonly markers: readonly LaneMarker[] };
 
 /** Lanes whose markers are remembered: what was found up to a seq stays true (I7). */
 const MARKERS_MAX = 2_000;
+/** Lanes looked into side by side: enough to hide the store's round trips, not enough to keep publishers waiting. */
+const LANES_AT_ONCE = 8;
 
 export class Status {
   readonly #markers = new Map<LaneId, Known>();
@@ -101,7 +103,10 @@ export class Status {
     const page = pageOf(chosen, ({ info }) => info.id, request);
     const claims = await laneStore.listClaims(host.model, signal);
     const items = [];
-    for (const record of page.items) items.push(await this.#lane(host, record, claims, signal));
+    for (let at = 0; at < page.items.length; at += LANES_AT_ONCE) {
+      const some = page.items.slice(at, at + LANES_AT_ONCE);
+      items.push(...(await Promise.all(some.map((record) => this.#lane(host, record, claims, signal)))));
+    }
     return { ...page, items };
   }
 

@@ -4,7 +4,7 @@ import { countable, leaseSeen, seq } from "@greco/domain/lane";
 import type { ModelId } from "@greco/domain/model";
 import type { Clock, LaneStore, Wake } from "@greco/ports";
 import { wakeTopics } from "@greco/ports";
-import { LANE_PAGE, LANE_POLL_MS } from "./limits.ts";
+import { LANE_IDLE_POLL_MS, LANE_IDLE_POLLS_A_LEASE, LANE_PAGE, LANE_POLL_MS } from "./limits.ts";
 import { Hint, persist } from "./waiting.ts";
 
 export type ReadLaneOptions = {
@@ -18,7 +18,7 @@ export type ReadLaneOptions = {
   readonly leaseMs: number;
   /** Entries of one batch at most. Default 500. */
   readonly limit?: number;
-  /** Default 100. Wakes make it quicker. */
+  /** Default 100. Wakes make it quicker; where nothing comes it grows, to a second or the fifth of a lease. */
   readonly pollMs?: number;
 };
 
@@ -37,6 +37,8 @@ export async function* readLane(options: ReadLaneOptions, signal: AbortSignal): 
   const { laneStore, wake, clock, model, lane, leaseMs, limit = LANE_PAGE, pollMs = LANE_POLL_MS } = options;
   const hint = new Hint();
   const unlisten = wake.listen(wakeTopics.lane(lane), () => hint.give());
+  const idleMs = Math.max(pollMs, Math.min(LANE_IDLE_POLL_MS, leaseMs / LANE_IDLE_POLLS_A_LEASE));
+  let waitMs = pollMs;
   let { from } = options;
   let view: LeaseView | undefined;
   try {
@@ -55,7 +57,8 @@ export async function* readLane(options: ReadLaneOptions, signal: AbortSignal): 
         yield { type: "end", end: read.state.end };
         return;
       }
-      if (entries.length < limit) await hint.next(clock, pollMs, signal);
+      waitMs = entries.length > 0 ? pollMs : Math.min(2 * waitMs, idleMs);
+      if (entries.length < limit) await hint.next(clock, waitMs, signal);
     }
   } finally {
     unlisten();

@@ -24,6 +24,11 @@ export const LEDGER_POLL_MS = 250;
 export const LEDGER_PAGE = 200;
 export const LANES_POLL_MS = 250;
 export const LANE_POLL_MS = 100;
+/** Idle lanes are asked less and less often: a hint that was lost costs so much at most, and no more than a lease takes. */
+export const LANE_IDLE_POLL_MS = 1_000;
+export const LANE_IDLE_POLLS_A_LEASE = 5;
 export const LANE_PAGE = 500;
+/** Rows that are read through when markers are looked for; fewer would be more reads, more would be payloads for nothing. */
+export const MARKER_SCAN = 128;
 /** Contents of bindings kept in memory, in characters. */
 export const BINDING_CHARS = 64 * 1024 * 1024;

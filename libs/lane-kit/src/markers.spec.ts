@@ -2,7 +2,7 @@ import type { Entry } from "@greco/domain/lane";
 import { laneId, seq, writerId } from "@greco/domain/lane";
 import { epoch } from "@greco/domain/model";
 import { simulatedClock } from "@greco/simulation";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { findMarkers, firstAtEpoch } from "./markers.ts";
 import { createMemoryLaneStore } from "./testing/memory-lane-store.ts";
 import { MODEL, STREAM } from "./testing/world.ts";
@@ -46,6 +46,24 @@ describe("where epochs begin in a lane", () => {
     expect(await found(place, 1, 10)).toEqual(["E1@1", "E3@4", "E4@5", "E9@9"]);
     expect(await found(place, 2, 8)).toEqual(["E3@4", "E4@5"]);
     expect(await found(place, 6, 8)).toEqual([]);
+  });
+
+  it("finds them in a lane of many pages by few reads, and ends at its last row", async () => {
+    const marks = new Map([
+      [1, "E1"],
+      [700, "E2"],
+      [701, "E3"],
+      [1_900, "E7"],
+      [4_000, "E8"],
+    ]);
+    const place = await filled(...Array.from({ length: 4_000 }, (_, at) => marks.get(at + 1) ?? "a"));
+    const read = vi.spyOn(laneStore, "read");
+    expect(await found(place, 1, 4_000)).toEqual(["E1@1", "E2@700", "E3@701", "E7@1900", "E8@4000"]);
+    // Each of three places costs a way down of five halvings at most, and what it ends in.
+    expect(read.mock.calls.length).toBeLessThan(24);
+    expect(await found(place, 702, 9_000)).toEqual(["E7@1900", "E8@4000"]);
+    expect(await found(place, 702, 1_899)).toEqual([]);
+    expect(await found(place, 5, 4)).toEqual([]);
   });
 
   it("finds the first row of an epoch or a later one", async () => {

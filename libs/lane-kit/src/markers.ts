@@ -3,6 +3,7 @@ import type { Entry, LaneId, Seq } from "@greco/domain/lane";
 import { seq } from "@greco/domain/lane";
 import type { Epoch, ModelId } from "@greco/domain/model";
 import type { LaneStore } from "@greco/ports";
+import { MARKER_SCAN } from "./limits.ts";
 
 export type LaneMarker = { readonly epoch: Epoch; readonly seq: Seq };
 
@@ -46,10 +47,49 @@ export async function findMarkers(
   to: Seq,
   signal: AbortSignal,
 ): Promise<LaneMarker[]> {
+  const first = from > to ? undefined : await rowAt(place, from, signal);
+  if (first === undefined) return [];
+  const last = await rowAt(place, to, signal);
+  return [...markersAmong([first]), ...(await markersBetween(place, first, last ?? { seq: to }, signal))];
+}
+
+/** A row, or where one is not. */
+type Bound = { readonly seq: Seq; readonly epoch?: Epoch };
+
+/** Behind `low` and up to `high`. Where both are of one epoch nothing begins between them, however many rows that is. */
+async function markersBetween(
+  place: Place,
+  low: Bound,
+  high: Bound,
+  signal: AbortSignal,
+): Promise<LaneMarker[]> {
+  if (low.seq >= high.seq || low.epoch === high.epoch) return [];
+  if (high.seq - low.seq <= MARKER_SCAN) return scanned(place, low.seq, high.seq, signal);
+  const at = seq(Math.floor((low.seq + high.seq) / 2));
+  const middle = (await rowAt(place, at, signal)) ?? { seq: at };
+  const below = await markersBetween(place, low, middle, signal);
+  // Nothing stands behind a row that is missing.
+  return middle.epoch === undefined
+    ? below
+    : [...below, ...(await markersBetween(place, middle, high, signal))];
+}
+
+/** Row by row: so few that looking for an epoch's first row would be more reads. A read may return less than asked for. */
+async function scanned(
+  { laneStore, model, lane }: Place,
+  after: Seq,
+  to: Seq,
+  signal: AbortSignal,
+): Promise<LaneMarker[]> {
   const markers: LaneMarker[] = [];
-  for (let row = await rowAt(place, from, signal); row !== undefined && row.seq <= to;) {
-    if (row.kind === "marker") markers.push({ epoch: row.epoch, seq: row.seq });
-    row = await firstAtEpoch(place, seq(row.seq + 1), to, (row.epoch + 1) as Epoch, signal);
+  for (let next = after + 1; next <= to;) {
+    const { entries } = await laneStore.read(model, lane, seq(next), to - next + 1, signal);
+    if (entries.length === 0) break;
+    markers.push(...markersAmong(entries));
+    next += entries.length;
   }
   return markers;
 }
+
+const markersAmong = (entries: readonly Entry[]): LaneMarker[] =>
+  entries.filter(({ kind }) => kind === "marker").map((entry) => ({ epoch: entry.epoch, seq: entry.seq }));
