@@ -12,19 +12,21 @@ import type {
   Plan,
   PlanStep,
 } from "@greco/conductor-kit";
-import { parseEntityIdentity, type EntityKey } from "@greco/domain/model";
+import { canonicalJson, parseEntityIdentity, type EntityKey, type JsonValue } from "@greco/domain/model";
 import type { QueryContent } from "@greco/domain/epoch";
 import type { Clock } from "@greco/ports";
-import { QueryChecker } from "./check.ts";
+import { contentOf, QueryChecker, runtimeOf, specOf, streamKey, tableKey } from "@greco/query-kit";
 import { PREPARE_MS, QUERIES_A_TURN } from "./limits.ts";
-import { contentOf, runsHere, specOf, streamKey, tableKey } from "./query.ts";
 
 const nameOf = ({ identity }: Affected): string => parseEntityIdentity(identity).name;
+
+const textOf = (name: string, spec: unknown, view: ModelView): string =>
+  canonicalJson(contentOf(name, spec, view) as unknown as JsonValue);
 
 /** As it would be, or, when it is deleted, as it was. */
 const isMine = (each: Affected): boolean => {
   const entity = each.after ?? each.before;
-  return entity !== undefined && runsHere(entity.spec);
+  return entity !== undefined && runtimeOf(entity.spec) === "worker";
 };
 
 export type WorkerDependencies = { readonly clock: Clock };
@@ -56,7 +58,7 @@ export function createWorkerConductor({ clock }: WorkerDependencies): Conductor 
       const bindings: NewBinding[] = [];
       for (const [index, each] of claimed.entries()) {
         if (each.after !== undefined)
-          bindings.push({ entity: each.identity, content: contentOf(nameOf(each), each.after.spec, after) });
+          bindings.push({ entity: each.identity, content: textOf(nameOf(each), each.after.spec, after) });
         if (index % QUERIES_A_TURN === QUERIES_A_TURN - 1) await clock.sleep(0, signal);
       }
       return bindings;
@@ -67,6 +69,7 @@ export function createWorkerConductor({ clock }: WorkerDependencies): Conductor 
     retire: () => Promise.resolve(),
 
     takes: isMine,
+    owns: (content) => (JSON.parse(content) as QueryContent).lambda === undefined,
     inputsOf: ({ content }) => Promise.resolve([streamKey((JSON.parse(content) as QueryContent).from)]),
   };
 }
@@ -84,7 +87,7 @@ function stepsOf(each: Affected, before: ModelView, after: ModelView): readonly 
   }
   if (each.before === undefined || each.after === undefined) return [];
   const name = nameOf(each);
-  const differs = contentOf(name, each.before.spec, before) !== contentOf(name, each.after.spec, after);
+  const differs = textOf(name, each.before.spec, before) !== textOf(name, each.after.spec, after);
   const tables = changedTables(each.after.spec, before, after);
   if (!differs && tables.length === 0) return [];
   const because = tables.length === 0 ? "" : `with the changed ${tables.join(", ")}`;

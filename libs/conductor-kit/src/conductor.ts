@@ -112,7 +112,7 @@ export type Outcome = {
   readonly model: ModelId;
   readonly candidate: CandidateId;
   readonly claims: readonly EntityKey[];
-  /** What was intended (K1), for undo and release alike. */
+  /** What was intended (K1); for undo, what of it nobody else needs (K4). */
   readonly objects: readonly string[];
 };
 
@@ -122,6 +122,32 @@ export type Retirement = {
   readonly candidate: CandidateId;
   /** Objects outside that nothing pins any more: to be deleted now. */
   readonly free: readonly string[];
+};
+
+/** What is in force at the newest epoch, of the conductor's kinds and its own (`owns`). */
+export type InForce = {
+  readonly model: ModelId;
+  readonly version: number;
+  readonly view: ModelView;
+  readonly bindings: readonly {
+    readonly entity: EntityIdentity;
+    readonly candidate: CandidateId;
+    readonly content: string;
+  }[];
+};
+
+/** Something outside that is not as the epoch says. */
+export type Drift = {
+  /** Empty: not of one entity. */
+  readonly entity: EntityKey | "";
+  /** What is touched in the region: `function greco-m-late-7-…, version 3`. */
+  readonly object: string;
+  /** UPPER_SNAKE_CASE, stable. */
+  readonly reason: string;
+  readonly message: string;
+  readonly remedy: string;
+  /** Set by `mend`. */
+  readonly mended?: boolean;
 };
 
 /** A query's place among streams and tables, by their names. */
@@ -152,7 +178,7 @@ export interface Conductor {
    */
   prepare(preparation: Preparation, signal: AbortSignal): Promise<readonly NewBinding[]>;
   release(outcome: Outcome, signal: AbortSignal): Promise<void>;
-  /** Removes everything that carries the candidate's tag or was intended. Not called where nothing was. */
+  /** Removes what was intended and nobody else needs. Not called where nothing was intended. */
   undo(outcome: Outcome, signal: AbortSignal): Promise<void>;
   retire(retirement: Retirement, signal: AbortSignal): Promise<void>;
   /**
@@ -168,4 +194,10 @@ export interface Conductor {
   takes?(entity: Affected): boolean;
   /** For a kind shared with other conductors: whether a binding of it is this one's. Default: all are. */
   owns?(content: string): boolean;
+  /** What outside differs from what is in force. Changes nothing. Absent: nothing outside can. */
+  inspect?(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]>;
+  /** Puts back what `inspect` finds, as far as it can; tells all that it found, and what of it is mended. */
+  mend?(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]>;
+  /** What its own credentials and permissions lack. Changes nothing. */
+  checkAccess?(signal: AbortSignal): Promise<readonly Drift[]>;
 }

@@ -255,6 +255,23 @@ describe("answers", () => {
 });
 
 describe("undo", () => {
+  it("K4: leaves what an epoch needs, though the candidate had intended it, too", async () => {
+    const { rig, region, heard, control, ready } = await started();
+    await using _rig = rig;
+    const p1 = control.propose("p1", { changes: { "thing/a": { n: 2 } } });
+    await ready(p1);
+    await control.commit(p1);
+    await control.settle(p1, { committed: true });
+    await heard("p1.settle");
+    // Of the same content as a, so it stands on the same object; and one of its own.
+    const p2 = control.propose("p2", { changes: { "thing/b": { n: 2 }, "thing/c": { n: 3 } } });
+    await ready(p2);
+    expect([...region.objects.keys()]).toEqual(["object-n2", "object-n3"]);
+    await control.settle(p2, { committed: false });
+    await heard("p2.settle");
+    expect([...region.objects.keys()]).toEqual(["object-n2"]);
+  });
+
   it("K2: a late prepare finds the tombstone, also after a restart", async () => {
     const { rig, region, conductor, heard, control, ready } = await started();
     await using _rig = rig;

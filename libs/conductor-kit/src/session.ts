@@ -17,7 +17,13 @@ import { type AnswerDoor, Answers } from "./answers.ts";
 import { Candidates, readSnapshot } from "./candidates.ts";
 import { Chain } from "./chain.ts";
 import { backoffOf, type SessionContext } from "./context.ts";
-import type { CandidateState, JournalEntry, JournalState, StoredRef } from "./journal.ts";
+import {
+  pinnedBy,
+  type CandidateState,
+  type JournalEntry,
+  type JournalState,
+  type StoredRef,
+} from "./journal.ts";
 import type { JournalFile } from "./journal-file.ts";
 import { KeyedLocks } from "./locks.ts";
 import {
@@ -347,7 +353,9 @@ export class Session {
     const dead = unended.some((incarnation) => incarnation < this.lease.incarnation);
     const quietUntilMs = dead ? this.#startedAtMs + this.context.limits.quietMs : 0;
     const belongings = this.#belongings(told.candidate);
-    await undo(this.context, this.locks, belongings, quietUntilMs, this.#ending.signal);
+    const isPinned = (object: string): boolean =>
+      pinnedBy(this.journal, object).some((by) => by !== told.candidate);
+    await undo(this.context, this.locks, belongings, quietUntilMs, isPinned, this.#ending.signal);
     await this.dispatch({ type: "undone", ...told });
     this.#candidates.forget(told.candidate);
   }

@@ -59,6 +59,7 @@ export async function undo(
   locks: KeyedLocks,
   belongings: Belongings,
   quietUntilMs: number,
+  isPinned: (object: string) => boolean,
   signal: AbortSignal,
 ): Promise<void> {
   if (belongings.objects.length === 0) return;
@@ -68,7 +69,7 @@ export async function undo(
   await untilDone(
     backoffOf(context),
     signal,
-    () => removeAll(context, belongings, signal),
+    () => removeAll(context, belongings, isPinned, signal),
     lags(context, "undo", belongings.candidate),
   );
 }
@@ -76,11 +77,14 @@ export async function undo(
 async function removeAll(
   context: SessionContext,
   belongings: Belongings,
+  isPinned: (object: string) => boolean,
   signal: AbortSignal,
 ): Promise<void> {
   const { bindingStore, conductor, model } = context;
   const { candidate } = belongings;
-  await conductor.undo(outcomeOf(context, belongings), signal);
+  // K4: what it only shared with another candidate or an epoch stays. Under the locks of all its objects.
+  const objects = belongings.objects.filter((object) => isBinding(object) || !isPinned(object));
+  await conductor.undo(outcomeOf(context, { ...belongings, objects }), signal);
   const intended = new Set(belongings.objects.filter(isBinding));
   // By tag, and again until a look finds nothing: what another conductor wrote for the candidate is not ours.
   for (;;) {

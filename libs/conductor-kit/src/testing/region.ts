@@ -78,8 +78,7 @@ export class RegionConductor implements Conductor {
 
   async undo({ candidate, objects }: Outcome): Promise<void> {
     this.calls.push(`undo ${candidate}`);
-    for (const name of objects)
-      if (this.#region.objects.get(name) === candidate) await this.#region.delete(name);
+    for (const name of objects) await this.#region.delete(name);
   }
 
   async retire({ entity, candidate, free }: Retirement): Promise<void> {

@@ -45,6 +45,22 @@ export type QueryContent = {
   readonly timeoutMs: number;
   /** JSON Schemas that the expressions were checked against: streams' `from`, tables by name. */
   readonly schemas: { readonly from: unknown; readonly tables: Readonly<Record<string, unknown>> };
+  /** It runs as this function, which holds the expressions or the handler, and the tables; `tables` is empty here. */
+  readonly lambda?: LambdaContent;
+};
+
+/** A version of a function of AWS Lambda. */
+export type LambdaContent = {
+  /** Of a numbered version, never of an alias or of $LATEST: `arn:aws:lambda:eu-west-1:123456789012:function:f:7`. */
+  readonly qualifiedArn: string;
+  /** Of its zip, as AWS gives it: base64. */
+  readonly codeSha256: string;
+  /** Of its configuration (memory, time, environment, role, architecture): hex. */
+  readonly configHash: string;
+  /** Calls that one runtime has under way at most. */
+  readonly concurrency: number;
+  /** Messages of one call at most. */
+  readonly batch: number;
 };
 
 /** What stands in the built-in stream `dead-letters`. `payload` is the input as text. */

@@ -1,4 +1,4 @@
-export type { DeadLetterPayload, QueryContent, StreamContent, TableContent } from "./content.ts";
+export type { DeadLetterPayload, LambdaContent, QueryContent, StreamContent, TableContent } from "./content.ts";
 export { BUILT_IN_STREAMS, EpochIndex } from "./epoch-index.ts";
 export type { BindingRef, FoldedBindings } from "./epoch-index.ts";
 export type { Binding, ChangedBinding, LedgerEntry } from "./ledger.ts";

@@ -132,9 +132,44 @@ const query: Kind = {
       },
       runtime: { ...NAME, description: "Who runs it; default: worker." },
       timeoutMs: { type: "integer", minimum: 10, maximum: 60000, description: "For one message." },
+      lambda: {
+        type: "object",
+        additionalProperties: false,
+        description: "Of a query with runtime lambda; what AWS allows is checked by its conductor.",
+        properties: {
+          memoryMb: { type: "integer", minimum: 1, description: "Default 256." },
+          timeoutSeconds: { type: "integer", minimum: 1, description: "Of one call; default 30." },
+          environment: {
+            type: "object",
+            additionalProperties: { type: "string" },
+            description: "Variables. No secrets: a model is read by many.",
+          },
+          role: { type: "string", minLength: 1, description: "ARN; default: the conductor's." },
+          architecture: { enum: ["x86_64", "arm64"], description: "Default x86_64." },
+          reservedConcurrency: { type: "integer", minimum: 1, description: "Calls at once, of all callers." },
+          provisionedConcurrency: { type: "integer", minimum: 1, description: "Kept warm; default none." },
+          concurrency: {
+            type: "integer",
+            minimum: 1,
+            maximum: 1000,
+            description: "Calls that one runtime has under way; default 10.",
+          },
+          batch: {
+            type: "integer",
+            minimum: 1,
+            maximum: 256,
+            description: "Messages of a call; default 100.",
+          },
+        },
+      },
     },
   },
   rules: [
+    {
+      id: "lambda-with-its-runtime",
+      expression: 'has(spec.lambda) ? has(spec.runtime) && spec.runtime == "lambda" : true',
+      message: "lambda goes with runtime: lambda",
+    },
     {
       id: "select-or-handler",
       expression: "has(spec.select) != has(spec.handler)",

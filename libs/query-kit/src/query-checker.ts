@@ -1,4 +1,7 @@
-/** Everything that may be wrong with a query in the model as it would be: entity, field, column, reason, remedy. */
+/**
+ * Everything that may be wrong with a query in the model as it would be: entity, field, column, reason, remedy.
+ * Wherever it runs: what a runtime cannot do beside that is its own conductor's to find.
+ */
 import type { Affected, Finding, ModelView } from "@greco/conductor-kit";
 import { equalJson, type EntityKey, type JsonValue } from "@greco/domain/model";
 import {

@@ -4,7 +4,7 @@
  * stream or a table that no expression sees leaves the content, and with it the running program, as it is.
  */
 import type { QueryContent } from "@greco/domain/epoch";
-import { canonicalJson, entityKey, type EntityKey, type JsonValue } from "@greco/domain/model";
+import { entityKey, type EntityKey } from "@greco/domain/model";
 import { celShapeOf } from "@greco/expression";
 import type { ModelView } from "@greco/conductor-kit";
 import { QUERY_DEFAULTS } from "./limits.ts";
@@ -19,13 +19,27 @@ export type QuerySpec = {
   readonly onError?: { readonly retries?: number; readonly then?: "dead-letter" | "skip" };
   readonly runtime?: string;
   readonly timeoutMs?: number;
+  readonly lambda?: LambdaSpec;
+};
+
+/** Of a query with `runtime: lambda`. */
+export type LambdaSpec = {
+  readonly memoryMb?: number;
+  readonly timeoutSeconds?: number;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly role?: string;
+  readonly architecture?: "x86_64" | "arm64";
+  readonly reservedConcurrency?: number;
+  readonly provisionedConcurrency?: number;
+  readonly concurrency?: number;
+  readonly batch?: number;
 };
 
 /** The kind's schema has been checked by the registry; what it says is true here. */
 export const specOf = (spec: unknown): QuerySpec => spec as QuerySpec;
 
-/** `query` is shared with other conductors by its `runtime`; this one's is the default. */
-export const runsHere = (spec: unknown): boolean => (specOf(spec).runtime ?? "worker") === "worker";
+/** Kind `query` is shared by several conductors: each takes those of its runtime. */
+export const runtimeOf = (spec: unknown): string => specOf(spec).runtime ?? QUERY_DEFAULTS.runtime;
 
 export const streamKey = (name: string): EntityKey => entityKey("stream", name);
 export const tableKey = (name: string): EntityKey => entityKey("table", name);
@@ -42,14 +56,15 @@ export function schemasOf({ from, to, tables = [] }: QuerySpec, view: ModelView)
   };
 }
 
-export function contentOf(name: string, given: unknown, view: ModelView): string {
+/** What its program is, wherever it runs. */
+export function contentOf(name: string, given: unknown, view: ModelView): QueryContent {
   const spec = specOf(given);
   const { from, to, tables = [], where, select, handler, onError, timeoutMs } = spec;
   const schemas = schemasOf(spec, view);
   const shapes = Object.entries(schemas.tables).map(
     ([table, schema]) => [table, celShapeOf(schema)] as const,
   );
-  const content: QueryContent = {
+  return {
     name,
     from,
     to,
@@ -68,5 +83,4 @@ export function contentOf(name: string, given: unknown, view: ModelView): string
         ? { from: celShapeOf(schemas.from), tables: Object.fromEntries(shapes) }
         : { from: {}, tables: {} },
   };
-  return canonicalJson(content as unknown as JsonValue);
 }
