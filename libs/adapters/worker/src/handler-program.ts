@@ -20,10 +20,13 @@ export type HandlerContext = {
   readonly signal: AbortSignal;
 };
 
+/** One input, for one call. */
+export type HandlerInput = Omit<Call, "type" | "call" | "program">;
+
 export type HandlerProgram = {
   readonly timeoutMs: number;
   /** The handler's own result, or a promise of it. */
-  start(call: Call, signal: AbortSignal): unknown;
+  start(input: HandlerInput, signal: AbortSignal): unknown;
 };
 
 type Handle = (event: unknown, context: HandlerContext) => unknown;

@@ -4,8 +4,8 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { MessagePort } from "node:worker_threads";
-import { JsonError } from "@greco/expression/json";
 import { ProgramLoadError } from "@greco/ports";
+import { handlerFailure, isThenable, timedOut } from "./handler-failure.ts";
 import {
   describeError,
   type HandlerProgram,
@@ -13,7 +13,6 @@ import {
   type OutputLimits,
   toPayloads,
 } from "./handler-program.ts";
-import { ResultError } from "./json-result.ts";
 import {
   type Call,
   type CallOutcome,
@@ -51,7 +50,7 @@ export function runHandlers(port: MessagePort, progress: Int32Array, limits: Out
     try {
       callOf.run(call, work);
     } catch (error) {
-      fail(call, failureOf(error));
+      fail(call, handlerFailure(error));
     } finally {
       Atomics.store(progress, Progress.current, NOTHING);
     }
@@ -74,7 +73,7 @@ export function runHandlers(port: MessagePort, progress: Int32Array, limits: Out
       const settle = (value: unknown): void =>
         asCall(call.call, () => finish({ call: call.call, outputs: toPayloads(value, limits) }));
       if (!isThenable(result)) settle(result);
-      else Promise.resolve(result).then(settle, (error: unknown) => fail(call.call, failureOf(error)));
+      else Promise.resolve(result).then(settle, (error: unknown) => fail(call.call, handlerFailure(error)));
     });
   };
 
@@ -86,7 +85,7 @@ export function runHandlers(port: MessagePort, progress: Int32Array, limits: Out
   };
   process.on("uncaughtException", (error) => {
     const call = callOf.getStore();
-    if (call !== undefined && running.has(call)) fail(call, failureOf(error));
+    if (call !== undefined && running.has(call)) fail(call, handlerFailure(error));
     else send({ type: "stray", message: describeError(error) });
   });
   // The call itself goes on: it may still handle it, and ends by its time limit if not.
@@ -141,23 +140,6 @@ async function load(
       message,
     });
   }
-}
-
-/** A call that takes too long may be the outside's fault, and so may an error: another attempt may help. */
-export function timedOut(timeoutMs: number): Failure {
-  return { reason: "TIMEOUT", message: `took longer than its ${timeoutMs} ms`, retryable: true };
-}
-
-function failureOf(error: unknown): Failure {
-  if (error instanceof JsonError) {
-    return { reason: "BAD_PAYLOAD", message: `the payload: ${error.message}`, retryable: false };
-  }
-  if (error instanceof ResultError) return { reason: "BAD_RESULT", message: error.message, retryable: false };
-  return { reason: "HANDLER_THREW", message: describeError(error), retryable: true };
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** Beats while calls run, so that an idle worker sleeps. */

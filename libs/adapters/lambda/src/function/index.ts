@@ -1,0 +1,42 @@
+/**
+ * What runs in AWS: index.mjs of the zip, beside query.json and tables.json. The same programs as on worker threads,
+ * and the same answers, as far as one process can give them: a call that blocks the process, or ends it, is AWS's to
+ * end, and the runtime's to find among the others of its batch.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ProgramLoadError } from "@greco/ports";
+import { CALL_FORMAT, type CallRequest, type CallResponse } from "../call.ts";
+import { guardProcess } from "./guard.ts";
+import { loadRunner, type Runner } from "./runner.ts";
+
+type Loaded = { readonly runner: Runner } | Extract<CallResponse, { refused: unknown }>;
+
+/** Once a process, while AWS starts it, so that a warm one only runs. Never rejects. */
+const loading = load();
+
+export async function handler(request: CallRequest): Promise<CallResponse> {
+  guardProcess();
+  if (request.greco !== CALL_FORMAT)
+    return refusal(
+      "UNKNOWN_FORMAT",
+      `the call has format ${request.greco}, the function knows ${CALL_FORMAT}`,
+    );
+  const loaded = await loading;
+  if (!("runner" in loaded)) return loaded;
+  return { outcomes: await loaded.runner(request) };
+}
+
+async function load(): Promise<Loaded> {
+  try {
+    const text = (name: string): Promise<string> => readFile(join(import.meta.dirname, name), "utf8");
+    return { runner: await loadRunner(await text("query.json"), await text("tables.json")) };
+  } catch (error) {
+    if (error instanceof ProgramLoadError) return refusal(error.reason, error.message, error.place);
+    return refusal("LOAD_FAILED", error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+}
+
+function refusal(reason: string, message: string, place = ""): Extract<CallResponse, { refused: unknown }> {
+  return { refused: { reason, place, message } };
+}

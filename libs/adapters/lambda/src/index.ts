@@ -1,0 +1,11 @@
+export { hostsByProgram } from "./by-program.ts";
+export type { HostsByProgram } from "./by-program.ts";
+export { createLambdaClient } from "./client.ts";
+export type { LambdaAccess, LambdaClientOptions } from "./client.ts";
+export { configHashOf, settingsOf } from "./configuration.ts";
+export type { FunctionSettings } from "./configuration.ts";
+export { FUNCTION_HANDLER, FUNCTION_RUNTIME, functionCode } from "./function-code.ts";
+export type { FunctionCode } from "./function-code.ts";
+export { functionSource } from "./function-source.ts";
+export { LAMBDA_LIMITS } from "./limits.ts";
+export type { LambdaLimits } from "./limits.ts";
