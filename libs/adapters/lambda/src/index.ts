@@ -7,5 +7,7 @@ export type { FunctionSettings } from "./configuration.ts";
 export { FUNCTION_HANDLER, FUNCTION_RUNTIME, functionCode } from "./function-code.ts";
 export type { FunctionCode } from "./function-code.ts";
 export { functionSource } from "./function-source.ts";
+export { createLambdaFunctionHost } from "./host.ts";
+export type { LambdaFunctionHostOptions } from "./host.ts";
 export { LAMBDA_LIMITS } from "./limits.ts";
 export type { LambdaLimits } from "./limits.ts";

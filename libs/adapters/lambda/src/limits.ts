@@ -8,8 +8,6 @@ export type LambdaLimits = {
   readonly connectMs: number;
   /** Connections to AWS: calls under way of all functions together. Beyond, they wait for each other. */
   readonly sockets: number;
-  /** Bindings come from a store, and may come without: then so many calls of one function at once. */
-  readonly concurrencyMax: number;
 };
 
 export const LAMBDA_LIMITS: LambdaLimits = {
@@ -17,5 +15,4 @@ export const LAMBDA_LIMITS: LambdaLimits = {
   requestMs: 15 * 60_000 + 10_000,
   connectMs: 5_000,
   sockets: 512,
-  concurrencyMax: 1_000,
 };
