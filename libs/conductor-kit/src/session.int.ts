@@ -261,6 +261,7 @@ describe("undo", () => {
     const p1 = control.propose("p1", { changes: { "thing/a": { n: 2 } } });
     await ready(p1);
     await control.commit(p1);
+    await rig.mark("p1", []);
     await control.settle(p1, { committed: true });
     await heard("p1.settle");
     // Of the same content as a, so it stands on the same object; and one of its own.
