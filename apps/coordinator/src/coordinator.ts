@@ -1,7 +1,9 @@
 /** What the handlers stand on. */
 import type { Driver } from "./driver/driver.ts";
 import type { Parts } from "./parts.ts";
-import type { Plans } from "./plan/plans.ts";
+import type { Inspected } from "@greco/contracts/greco/commit/v1/commit";
+import type { Questions } from "./asking/questions.ts";
+import type { PlanVote } from "./plan/plans.ts";
 import type { Repairs } from "./repairs.ts";
 import type { ProposalStore } from "./store/proposal-store.ts";
 
@@ -9,6 +11,7 @@ export type Coordinator = {
   readonly parts: Parts;
   readonly proposals: ProposalStore;
   readonly driver: Driver;
-  readonly plans: Plans;
+  readonly plans: Questions<PlanVote>;
+  readonly inspections: Questions<Inspected>;
   readonly repairs: Repairs;
 };

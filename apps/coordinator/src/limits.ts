@@ -23,6 +23,16 @@ export type CoordinatorLimits = CommitLimits & {
   readonly planTimeoutMaxMs: number;
   /** Differences that a plan shows; more is for a diff. */
   readonly planDifferencesMax: number;
+  /** How long conductors are waited for that look outside: a call to a cloud for each of hundreds of objects. */
+  readonly inspectTimeoutMs: number;
+  /** The same where they put back what differs: as long as it takes to make it anew. */
+  readonly mendTimeoutMs: number;
+  readonly inspectTimeoutMaxMs: number;
+  /**
+   * Inspections and mends of one model that are open at a replica: each may cost a conductor hundreds of calls to
+   * its cloud, whose rate is shared with prepares, and whoever may view can ask for one.
+   */
+  readonly inspectionsMax: number;
   /** The longest time that a commit may wait for its confirmation: so long no other is taken. */
   readonly confirmWithinMaxMs: number;
   /** Payload of one chunk of the control log, below its limit, with room for the envelope. */
@@ -61,6 +71,10 @@ export const COORDINATOR_LIMITS: CoordinatorLimits = {
   planTimeoutMs: 30_000,
   planTimeoutMaxMs: 300_000,
   planDifferencesMax: 1_000,
+  inspectTimeoutMs: 60_000,
+  mendTimeoutMs: 300_000,
+  inspectTimeoutMaxMs: 900_000,
+  inspectionsMax: 4,
   confirmWithinMaxMs: 7 * 24 * 3_600_000,
   chunkBytes: 900_000,
   partBytes: 1_000_000,

@@ -12,6 +12,7 @@ import { getProposal, listProposals, watchProposal } from "./handlers/proposals.
 import { registerConductor } from "./handlers/register.ts";
 import { requestBindings } from "./handlers/request-bindings.ts";
 import { withdrawProposal } from "./handlers/withdraw.ts";
+import { inspect, mend } from "./inspect/inspect.ts";
 import { plan } from "./plan/plan.ts";
 
 export function services(coordinator: Coordinator): readonly ServiceImplementation[] {
@@ -25,6 +26,8 @@ export function services(coordinator: Coordinator): readonly ServiceImplementati
       watchProposal: (request, context) => watchProposal(coordinator, request, context),
       withdrawProposal: (request, context) => withdrawProposal(coordinator, request, context),
       confirmProposal: (request, context) => confirmProposal(coordinator, request, context),
+      inspect: (request, context) => inspect(coordinator, request, context),
+      mend: (request, context) => mend(coordinator, request, context),
     }),
     implement(ConductorService, {
       registerConductor: (request, context) => registerConductor(coordinator, request, context),

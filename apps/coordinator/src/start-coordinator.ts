@@ -13,15 +13,17 @@ import {
   type Readiness,
   type ServerLimits,
 } from "@greco/service-kit";
+import { Questions } from "./asking/questions.ts";
 import type { Coordinator } from "./coordinator.ts";
 import { Driver } from "./driver/driver.ts";
 import { Fence } from "./driver/fence.ts";
 import { runLeadership } from "./driver/leadership.ts";
 import { takeAnswer } from "./handlers/answer.ts";
+import { inspectSort } from "./inspect/inspections.ts";
 import { ANSWER_BYTES_MAX, COORDINATOR_LIMITS, type CoordinatorLimits } from "./limits.ts";
 import { createCounts, observeDriver } from "./metrics.ts";
 import type { Parts } from "./parts.ts";
-import { Plans } from "./plan/plans.ts";
+import { planSort } from "./plan/plans.ts";
 import { Repairs } from "./repairs.ts";
 import { services } from "./services.ts";
 import { ProposalStore } from "./store/proposal-store.ts";
@@ -82,7 +84,8 @@ export async function startCoordinator(
   };
   const replica = ids.next();
   const proposals = new ProposalStore(store, limits);
-  const plans = new Plans(parts, replica);
+  const plans = new Questions(parts, replica, planSort);
+  const inspections = new Questions(parts, replica, inspectSort);
   const fence = new Fence();
   const fenced = fence.around(store);
   const driver: Driver = new Driver(
@@ -91,7 +94,7 @@ export async function startCoordinator(
     (request, each) => takeAnswer({ parts, driver }, request, each),
   );
   const repairs = new Repairs(clock, limits);
-  const coordinator: Coordinator = { parts, proposals, driver, plans, repairs };
+  const coordinator: Coordinator = { parts, proposals, driver, plans, inspections, repairs };
 
   starting.defer(observeDriver(metrics, driver));
   const leading = runLeadership(parts, replica, fence, (scope) => driver.drive(scope), running);

@@ -46,6 +46,8 @@ function told(session: Session, { commandId, command }: Command, position: numbe
     }
     case "repair":
       return session.repairs.want(command.value.bindings, session.context.limits.repairsMax);
+    case "inspect":
+      return session.inspections.ask(session, commandId, command.value);
     case "committed":
     case undefined:
       return;

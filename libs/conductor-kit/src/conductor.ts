@@ -124,7 +124,10 @@ export type Retirement = {
   readonly free: readonly string[];
 };
 
-/** What is in force at the newest epoch, of the conductor's kinds and its own (`owns`). */
+/**
+ * What is in force at the newest epoch, of the conductor's kinds and its own (`owns`). What a proposal is changing is
+ * not among the bindings, and is to be left as it is.
+ */
 export type InForce = {
   readonly model: ModelId;
   readonly version: number;
@@ -196,7 +199,12 @@ export interface Conductor {
   owns?(content: string): boolean;
   /** What outside differs from what is in force. Changes nothing. Absent: nothing outside can. */
   inspect?(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]>;
-  /** Puts back what `inspect` finds, as far as it can; tells all that it found, and what of it is mended. */
+  /**
+   * Puts back what `inspect` finds, as far as it can; tells all that it found, and what of it is mended. Called with
+   * the bindings of the entities that `inspect` has named just before (of all, where it named none), under their
+   * locks. Creates nothing outside that those bindings do not stand on (K1). It settles only when no request of its
+   * to the outside is under way any more, also when it is aborted (K3).
+   */
   mend?(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]>;
   /** What its own credentials and permissions lack. Changes nothing. */
   checkAccess?(signal: AbortSignal): Promise<readonly Drift[]>;

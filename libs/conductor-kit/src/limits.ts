@@ -38,6 +38,16 @@ export type ConductorLimits = {
   readonly repairMs: number;
   /** Bindings that wait for a repair; the coordinator asks for no more in the time of one. */
   readonly repairsMax: number;
+  /** How long a look outside may take when the coordinator names no time. */
+  readonly inspectMs: number;
+  /** Looks outside that wait, and answers that are kept for repeats: callers are few, and each has its own. */
+  readonly inspectionsMax: number;
+  /** How long after its time a look that was asked for is still made: more than clocks of one deployment differ. */
+  readonly inspectStaleMs: number;
+  /** Differences, and entities that were left out, that are told; more is for a machine to count. */
+  readonly driftsMax: number;
+  /** Of each text of a difference: with the most of them it stays far below a message's size. */
+  readonly driftTextChars: number;
   /** Least number of epochs between folded snapshots; reading so many ledger entries takes no time to speak of. */
   readonly snapshotEpochs: number;
 };
@@ -62,5 +72,10 @@ export const CONDUCTOR_LIMITS: ConductorLimits = {
   writerLeaseMs: 5_000,
   repairMs: 60_000,
   repairsMax: 1_000,
+  inspectMs: 60_000,
+  inspectionsMax: 8,
+  inspectStaleMs: 300_000,
+  driftsMax: 500,
+  driftTextChars: 1_000,
   snapshotEpochs: 64,
 };

@@ -36,6 +36,8 @@ import {
 } from "./machine.ts";
 import { claimedOf, failureOf, keepsOf, objectsOf, prepare, type Draft } from "./preparing.ts";
 import { voteOn, type Vote } from "./reviewing.ts";
+import type { Found } from "./inspecting.ts";
+import { Inspections } from "./inspections.ts";
 import { Repairs } from "./repairs.ts";
 import { TaskGroup } from "./tasks.ts";
 import { outside, release, undo, type Belongings } from "./undoing.ts";
@@ -59,6 +61,7 @@ export class Session {
   readonly chain: Chain;
   readonly lease: ConductorLease;
   readonly repairs = new Repairs();
+  readonly inspections = new Inspections();
   /** A binding is there again that retire may have taken for gone. */
   repaired = false;
   /** Does this conductor wait for its first promote? Set by the registration. */
@@ -159,6 +162,13 @@ export class Session {
       const { id = "", digest = "" } = request.candidate ?? {};
       this.#answers.send(commandId, toAnswer(this.#answerer, { commandId, candidate: id, digest }, body));
     });
+  }
+
+  /** What was found outside: no promise, so it is sent as it is. */
+  tell(commandId: string, found: Found): void {
+    const { limits } = this.context;
+    const body = { type: "inspected" as const, found, limits };
+    this.#answers.send(commandId, toAnswer(this.#answerer, { commandId, candidate: "", digest: "" }, body));
   }
 
   /** Events are taken one at a time. Resolves when what the step promises is durable. */

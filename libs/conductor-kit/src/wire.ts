@@ -11,12 +11,20 @@ import {
   type EntityKey,
   type ModelId,
 } from "@greco/domain/model";
-import { PlanStep_Action, PlanStep_Risk } from "@greco/contracts/greco/commit/v1/commit";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  PlanStep_Action,
+  PlanStep_Risk,
+  type InspectedSchema,
+} from "@greco/contracts/greco/commit/v1/commit";
+import { Inspect_Mode } from "@greco/contracts/greco/conductor/v1/conductor";
 import { Difference_Kind, Severity, type Change } from "@greco/contracts/greco/model/v1/model";
 import type { AffectedEntity } from "@greco/contracts/greco/registry/v1/registry";
 import type { AnswerRequest } from "./answers.ts";
 import type { Affected, Finding, PlanStep } from "./conductor.ts";
+import type { Found, Mode } from "./inspecting.ts";
 import type { StoredAccept, StoredRef } from "./journal.ts";
+import type { ConductorLimits } from "./limits.ts";
 import type { AnswerBody, Told } from "./machine.ts";
 import type { ViewChange } from "./view.ts";
 
@@ -84,7 +92,7 @@ export type Answerer = {
 export function toAnswer(
   who: Answerer,
   told: Omit<Told, "candidate"> & { readonly candidate: string },
-  body: AnswerBody,
+  body: AnswerBody | InspectedBody,
 ): AnswerRequest {
   return {
     conductor: `conductors/${who.conductor}`,
@@ -97,7 +105,7 @@ export function toAnswer(
   };
 }
 
-function toAnswerCase(who: Answerer, body: AnswerBody): NonNullable<AnswerRequest["answer"]> {
+function toAnswerCase(who: Answerer, body: AnswerBody | InspectedBody): NonNullable<AnswerRequest["answer"]> {
   switch (body.type) {
     case "accept":
       return {
@@ -112,8 +120,57 @@ function toAnswerCase(who: Answerer, body: AnswerBody): NonNullable<AnswerReques
       return { case: "failed", value: { findings: toFindings(who.model, body.findings) } };
     case "settled":
       return { case: "settled", value: { committed: body.committed } };
+    case "inspected":
+      return { case: "inspected", value: toInspected(who.model, body) };
   }
 }
+
+const MODES: ReadonlyMap<Inspect_Mode, Mode> = new Map([
+  [Inspect_Mode.DRIFT, "drift"],
+  [Inspect_Mode.MEND, "mend"],
+  [Inspect_Mode.ACCESS, "access"],
+] as const);
+
+/** Undefined: of a newer coordinator. */
+export const toMode = (mode: Inspect_Mode): Mode | undefined => MODES.get(mode);
+
+export type InspectedBody = {
+  readonly type: "inspected";
+  readonly found: Found;
+  readonly limits: Pick<ConductorLimits, "driftsMax" | "driftTextChars">;
+};
+
+/** The contract's own bound of a reason. */
+const REASON_CHARS = 64;
+
+/** No more than is told, each text cut: one object with a huge message must not keep the others from being told. */
+function toInspected(
+  model: ModelId,
+  { found, limits }: InspectedBody,
+): MessageInitShape<typeof InspectedSchema> {
+  const { supported, version, drifts, changing, failure } = found;
+  const { driftsMax, driftTextChars } = limits;
+  return {
+    supported,
+    version: BigInt(version),
+    drifts: drifts.slice(0, driftsMax).map(({ entity, object, reason, message, remedy, mended = false }) => ({
+      entity: entity === "" ? "" : entityResource(model, entity),
+      object: cut(object, driftTextChars),
+      reason: cut(reason, REASON_CHARS),
+      message: cut(message, driftTextChars),
+      remedy: cut(remedy, driftTextChars),
+      mended,
+    })),
+    driftCount: BigInt(drifts.length),
+    changing: changing.slice(0, driftsMax).map((key) => entityResource(model, key)),
+    changingCount: BigInt(changing.length),
+    failure: cut(failure, driftTextChars),
+  };
+}
+
+/** A text that ends in the middle of a character would not be sent. */
+const cut = (text: string, max: number): string =>
+  (text.length <= max ? text : `${text.slice(0, max - 1)}…`).toWellFormed();
 
 /**
  * A yes that does not fit into a message never counts, so it is a no, which says why; the same for each repeat.

@@ -9,10 +9,10 @@ import { CompactedError, type WatchBatch } from "@greco/ports";
 import { withoutTrace } from "@greco/telemetry";
 import { toBytes } from "../json.ts";
 import type { Parts } from "../parts.ts";
-import { isPlanCommand } from "../plan/plans.ts";
 import { answerOf } from "../store/answer-store.ts";
 import { partsOf, type ProposalStore, type StoredProposal } from "../store/proposal-store.ts";
 import { Announcer } from "./announcer.ts";
+import { isQuestion } from "../asking/questions.ts";
 import { Candidates } from "./candidates.ts";
 import { Effects } from "./effects.ts";
 import { Ledger } from "./ledger.ts";
@@ -167,8 +167,8 @@ export class Driver {
 
   async #answersLeft({ events }: WatchBatch, signal: AbortSignal): Promise<void> {
     for (const event of events) {
-      // A plan's is for the replica whose plan it is.
-      if (event.type === "delete" || isPlanCommand(partsOf(event.entry.key).id)) continue;
+      // One to a question is for the replica that has asked it.
+      if (event.type === "delete" || isQuestion(partsOf(event.entry.key).id)) continue;
       try {
         const request = await answerOf(this.#parts.store, event.entry, signal);
         if (request !== undefined) await this.#takeAnswer(request, signal);

@@ -9,7 +9,6 @@ import { fault, type CallContext } from "@greco/service-kit";
 import type { Coordinator } from "../coordinator.ts";
 import { clearOwed } from "../driver/owed.ts";
 import { conductorName, conductorOf, modelName, modelOf, proposalName } from "../names.ts";
-import { isPlanCommand } from "../plan/plans.ts";
 import { leaveAnswer } from "../store/answer-store.ts";
 import {
   putConductor,
@@ -27,11 +26,12 @@ export async function answerCommand(
   request: AnswerCommandRequest,
   { signal }: CallContext,
 ): Promise<Record<string, never>> {
-  const { parts, plans, driver } = coordinator;
-  if (isPlanCommand(request.commandId)) {
-    await plans.answer(request, signal);
-    return {};
-  }
+  const { parts, plans, inspections, driver } = coordinator;
+  for (const questions of [plans, inspections])
+    if (questions.owns(request.commandId)) {
+      await questions.answer(request, signal);
+      return {};
+    }
   const said = read(request);
   const { model, proposal, envelope } = said;
   const runner = driver.runner(model, proposal);

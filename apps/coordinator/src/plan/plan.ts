@@ -11,21 +11,20 @@ import {
   type Change,
   type Finding,
 } from "@greco/contracts/greco/model/v1/model";
-import type { CommandSchema } from "@greco/contracts/greco/conductor/v1/conductor";
 import type { Candidate } from "@greco/contracts/greco/registry/v1/registry";
 import { freezeVoters, unheard, type Candidacy, type Voter } from "@greco/domain/commit";
 import { conductorId, type ConductorId } from "@greco/domain/model";
-import { fault, type CallContext } from "@greco/service-kit";
-import { pauseMs } from "../backoff.ts";
+import type { CallContext } from "@greco/service-kit";
+import { ask, timeoutOf } from "../asking/ask.ts";
 import type { Coordinator } from "../coordinator.ts";
 import { affectedKinds, merged } from "../driver/candidates.ts";
 import { childOf, conductorName, modelName } from "../names.ts";
 import { relayed } from "../relay.ts";
 import { readRegistrations } from "../store/conductor-store.ts";
-import { toDuration, toMs } from "../wire/time.ts";
+import { toDuration } from "../wire/time.ts";
 import { byRisk, fromVoter } from "../wire/votes.ts";
 import { claimFindings } from "./claim-findings.ts";
-import type { OpenPlan, PlanAnswer } from "./plans.ts";
+import type { PlanAnswer } from "./plans.ts";
 
 type Part = MessageInitShape<typeof PlanResponseSchema>;
 type Preview = { readonly candidate: Candidate; readonly changes: Change[]; readonly findings: Finding[] };
@@ -37,7 +36,8 @@ export async function* plan(
 ): AsyncGenerator<Part, void, undefined> {
   const { plans, parts } = coordinator;
   const { model } = childOf(request.draft);
-  const timeoutMs = timeoutOf(coordinator, request);
+  const { planTimeoutMs: defaultMs, planTimeoutMaxMs: maxMs } = parts.limits;
+  const timeoutMs = timeoutOf(request.timeout, { defaultMs, maxMs });
   const preview = await previewOf(coordinator, request, signal);
   const { candidate, changes, findings } = preview;
   const wrong = findings.some((each) => each.severity === Severity.ERROR);
@@ -46,27 +46,13 @@ export async function* plan(
   const asked = new Set(candidacies.map((each) => each.conductor));
   yield header(request, preview, asked);
   using open = plans.open(model, asked);
-  const command: Command = {
-    commandId: open.commandId,
-    model: modelName(model),
-    command: {
-      case: "review",
-      value: { candidate, changes, planOnly: true, remaining: toDuration(timeoutMs) },
-    },
-  };
-  if (asked.size > 0) await announce(coordinator, model, command, [...asked], signal);
-  const answered = new AbortController();
-  const reminding = remind(coordinator, model, command, open, AbortSignal.any([signal, answered.signal]));
+  const value = { candidate, changes, planOnly: true, remaining: toDuration(timeoutMs) };
+  const asking = { model, open, command: { case: "review" as const, value }, timeoutMs };
   const voters: Voter[] = [];
-  try {
-    for await (const answer of open.answers(timeoutMs, signal)) {
-      const voter = voterOf(answer);
-      voters.push(voter);
-      yield { part: { case: "conductor", value: statusOf(voter) } };
-    }
-  } finally {
-    answered.abort(new Error("all have answered, or the time is over"));
-    await reminding;
+  for await (const answer of ask(coordinator, asking, signal)) {
+    const voter = voterOf(answer);
+    voters.push(voter);
+    yield { part: { case: "conductor", value: statusOf(voter) } };
   }
   for await (const difference of differences(coordinator, request, signal))
     yield { part: { case: "difference", value: difference } };
@@ -77,48 +63,6 @@ export async function* plan(
   parts.log.info("plan.done", { model, draft: request.draft, acceptable, silent });
   const told = { findings: problems.slice(0, FINDINGS_MAX), findingCount: BigInt(problems.length) };
   yield { part: { case: "summary", value: { acceptable, ...told, silent } } };
-}
-
-type Command = MessageInitShape<typeof CommandSchema>;
-
-function announce(
-  { driver }: Coordinator,
-  model: string,
-  command: Command,
-  to: readonly ConductorId[],
-  signal: AbortSignal,
-): Promise<void> {
-  return driver.announcer.publish(model, { ...command, addressees: to.map(conductorName) }, signal);
-}
-
-/** The control log may lose what it was given (§4.2): who has not answered is asked again, until the signal aborts. */
-async function remind(
-  coordinator: Coordinator,
-  model: string,
-  command: Command,
-  open: OpenPlan,
-  signal: AbortSignal,
-): Promise<void> {
-  const { clock, ids, limits, log } = coordinator.parts;
-  const pauses = { minMs: limits.remindMinMs, maxMs: limits.remindMaxMs };
-  for (let reminders = 1; open.silent().length > 0; reminders += 1) {
-    try {
-      await clock.sleep(pauseMs(pauses, reminders, ids), signal);
-      const silent = open.silent();
-      if (silent.length > 0) await announce(coordinator, model, command, silent, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      log.warn("plan.not-announced", { model, commandId: open.commandId, error });
-    }
-  }
-}
-
-function timeoutOf({ parts }: Coordinator, { timeout }: PlanRequest): number {
-  const { planTimeoutMs, planTimeoutMaxMs } = parts.limits;
-  const ms = toMs(timeout) ?? planTimeoutMs;
-  if (ms > 0 && ms <= planTimeoutMaxMs) return ms;
-  const description = `must be above 0 and at most ${planTimeoutMaxMs / 1000} s`;
-  throw fault.invalid("INVALID_TIMEOUT", `timeout ${description}`, [{ field: "timeout", description }]);
 }
 
 async function previewOf(

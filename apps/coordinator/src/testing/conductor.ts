@@ -27,6 +27,8 @@ export type Script = {
   readonly review?: (review: Review, command: Command) => AnswerCase | undefined;
   readonly prepare?: (command: Command) => AnswerCase | undefined;
   readonly settle?: (command: Command) => boolean;
+  /** Default: it has nothing to look at. */
+  readonly inspect?: (command: Command) => AnswerCase | undefined;
 };
 
 export const HASH: string = "a".repeat(64);
@@ -172,6 +174,8 @@ export class ScriptedConductor implements AsyncDisposable {
       case "settle":
         if (!settle(command)) return undefined;
         return { case: "settled", value: { committed: command.command.value.committed } };
+      case "inspect":
+        return (this.script.inspect ?? defaultInspect)(command);
       default:
         return undefined;
     }
@@ -184,6 +188,11 @@ export class ScriptedConductor implements AsyncDisposable {
 }
 
 const defaultReview: NonNullable<Script["review"]> = (review) => accept(claimsOf(review));
+
+const defaultInspect: NonNullable<Script["inspect"]> = () => ({
+  case: "inspected",
+  value: { supported: false },
+});
 
 const defaultPrepare: NonNullable<Script["prepare"]> = (command) => {
   const candidate = command.command.case === "prepare" ? command.command.value.candidate : undefined;

@@ -54,6 +54,8 @@ export function toAnswer(request: AnswerCommandRequest): Answer | undefined {
       return { kind: "failed", findings: answer.value.findings.map(toVoteFinding) };
     case "settled":
       return { kind: "settled", committed: answer.value.committed };
+    // To a question, and never to a proposal.
+    case "inspected":
     case undefined:
       return undefined;
   }

@@ -1,4 +1,4 @@
-export { Region, RegionConductor } from "./region.ts";
+export { Region, RegionConductor, WatchfulConductor } from "./region.ts";
 export { preparationOf, reviewOf } from "./requests.ts";
 export type { Change, Specs } from "./requests.ts";
 export { failsOnceAt, model, Rig, until } from "./rig.ts";

@@ -7,7 +7,9 @@ import { canonicalJson, parseEntityIdentity, type EntityKey, type JsonValue } fr
 import type {
   Accept,
   Conductor,
+  Drift,
   Finding,
+  InForce,
   NewBinding,
   Outcome,
   Preparation,
@@ -86,3 +88,41 @@ export class RegionConductor implements Conductor {
     for (const name of free) await this.#region.delete(name);
   }
 }
+
+/** One that also looks whether its objects are there, and makes those again that are not. */
+export class WatchfulConductor extends RegionConductor {
+  readonly #region: Region;
+  /** Runs within each look; may wait, or throw. */
+  beforeLook: (inForce: InForce, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
+
+  constructor(region: Region) {
+    super(region);
+    this.#region = region;
+  }
+
+  async inspect(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]> {
+    this.calls.push(`inspect ${bindingsIn(inForce)}`);
+    await this.beforeLook(inForce, signal);
+    return this.#gone(inForce);
+  }
+
+  async mend(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]> {
+    this.calls.push(`mend ${bindingsIn(inForce)}`);
+    const gone = this.#gone(inForce);
+    for (const { object } of gone) await this.#region.create(object, "mended", signal);
+    this.calls.push("mended");
+    return gone.map((each) => ({ ...each, mended: true }));
+  }
+
+  #gone({ bindings }: InForce): readonly Drift[] {
+    return bindings.flatMap(({ entity, content }): Drift[] => {
+      const object = objectOf(content);
+      if (this.#region.objects.has(object)) return [];
+      const said = { reason: "OBJECT_GONE", message: `${object} is gone`, remedy: "greco repair" };
+      return [{ entity: parseEntityIdentity(entity).key, object, ...said }];
+    });
+  }
+}
+
+const bindingsIn = ({ bindings, version }: InForce): string =>
+  [`v${version}`, ...bindings.map(({ entity, candidate }) => `${entity}#${candidate}`).toSorted()].join(" ");

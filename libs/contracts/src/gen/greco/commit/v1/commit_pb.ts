@@ -2,7 +2,8 @@
 // @generated from file greco/commit/v1/commit.proto (package greco.commit.v1, syntax proto3)
 /* eslint-disable */
 
-// The commit protocol as its users see it: plan, make it so, watch, withdraw, confirm, roll back.
+// The commit protocol as its users see it: plan, make it so, watch, withdraw, confirm, roll back; and whether what
+// conductors made still stands.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -18,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file greco/commit/v1/commit.proto.
  */
 export const file_greco_commit_v1_commit: GenFile = /*@__PURE__*/
-  fileDesc("ChxncmVjby9jb21taXQvdjEvY29tbWl0LnByb3RvEg9ncmVjby5jb21taXQudjEirAIKC1ZvdGVyU3RhdHVzEhEKCWNvbmR1Y3RvchgBIAEoCRIvCgR2b3RlGAIgASgOMiEuZ3JlY28uY29tbWl0LnYxLlZvdGVyU3RhdHVzLlZvdGUSKQoIZmluZGluZ3MYAyADKAsyFy5ncmVjby5tb2RlbC52MS5GaW5kaW5nEi4KBHBsYW4YBCABKAsyIC5ncmVjby5jb21taXQudjEuUGxhbk9mQ29uZHVjdG9yEg0KBXJlYWR5GAUgASgIEg8KB3NldHRsZWQYBiABKAgSDwoHZXhjdXNlZBgHIAEoCCJNCgRWb3RlEhQKEFZPVEVfVU5TUEVDSUZJRUQQABIPCgtWT1RFX0FDQ0VQVBABEg0KCVZPVEVfVkVUTxACEg8KC1ZPVEVfRkFJTEVEEAMizwQKCFByb3Bvc2FsEgwKBG5hbWUYASABKAkSJQoFcGhhc2UYAiABKA4yFi5ncmVjby5jb21taXQudjEuUGhhc2USMAoLYWJvcnRfY2F1c2UYAyABKA4yGy5ncmVjby5jb21taXQudjEuQWJvcnRDYXVzZRIRCgljb21taXR0ZWQYBCABKAgSEQoJY2FuZGlkYXRlGAUgASgJEg4KBmRpZ2VzdBgGIAEoCRIUCgxiYXNlX3ZlcnNpb24YByABKAMSDwoHdmVyc2lvbhgIIAEoAxINCgVhY3RvchgJIAEoCRIOCgZyZWFzb24YCiABKAkSLAoGdm90ZXJzGAsgAygLMhwuZ3JlY28uY29tbWl0LnYxLlZvdGVyU3RhdHVzEi8KC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoJcmVtYWluaW5nGA4gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKDnF1ZXVlX3Bvc2l0aW9uGA8gASgFEjMKDGNvbmZpcm1hdGlvbhgQIAEoCzIdLmdyZWNvLmNvbW1pdC52MS5Db25maXJtYXRpb24SDAoEZXRhZxgRIAEoCRINCgVkcmFmdBgSIAEoCRIYChByZXN0b3Jlc192ZXJzaW9uGBMgASgDEg8KB21lc3NhZ2UYFCABKAkSDQoFc2NvcGUYFSADKAki+QEKDENvbmZpcm1hdGlvbhIyCgVzdGF0ZRgBIAEoDjIjLmdyZWNvLmNvbW1pdC52MS5Db25maXJtYXRpb24uU3RhdGUSLAoJcmVtYWluaW5nGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDGNvbmZpcm1lZF9ieRgDIAEoCRIXCg9yZXZlcnRfcHJvcG9zYWwYBCABKAkiWAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIPCgtTVEFURV9BUk1FRBABEhMKD1NUQVRFX0NPTkZJUk1FRBACEhIKDlNUQVRFX1JFVkVSVEVEEAMiigEKD1BsYW5PZkNvbmR1Y3RvchIoCgVzdGVwcxgBIAMoCzIZLmdyZWNvLmNvbW1pdC52MS5QbGFuU3RlcBIvCgxwcmVwYXJlX3RpbWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEY29zdBgDIAEoCRIOCgZjbGFpbXMYBCADKAkivwIKCFBsYW5TdGVwEjAKBmFjdGlvbhgBIAEoDjIgLmdyZWNvLmNvbW1pdC52MS5QbGFuU3RlcC5BY3Rpb24SDgoGb2JqZWN0GAIgASgJEg4KBmVudGl0eRgDIAEoCRIsCgRyaXNrGAQgASgOMh4uZ3JlY28uY29tbWl0LnYxLlBsYW5TdGVwLlJpc2sSDAoEbm90ZRgFIAEoCSJZCgZBY3Rpb24SFgoSQUNUSU9OX1VOU1BFQ0lGSUVEEAASEQoNQUNUSU9OX0NSRUFURRABEhEKDUFDVElPTl9VUERBVEUQAhIRCg1BQ1RJT05fREVMRVRFEAMiSgoEUmlzaxIUChBSSVNLX1VOU1BFQ0lGSUVEEAASDAoIUklTS19MT1cQARIPCgtSSVNLX01FRElVTRACEg0KCVJJU0tfSElHSBADIpcBCgtQbGFuUmVxdWVzdBJFCgVkcmFmdBgBIAEoCUI2ukgzcjEyL15tb2RlbHMvW2EtejAtOS1dezEsNjN9L2RyYWZ0cy9bYS16MC05LV17MSw2M30kEhUKBGV0YWcYAiABKAlCB7pIBHICGEASKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLbAQoMUGxhblJlc3BvbnNlEi0KBmhlYWRlchgBIAEoCzIbLmdyZWNvLmNvbW1pdC52MS5QbGFuSGVhZGVySAASMQoJY29uZHVjdG9yGAIgASgLMhwuZ3JlY28uY29tbWl0LnYxLlZvdGVyU3RhdHVzSAASMAoKZGlmZmVyZW5jZRgDIAEoCzIaLmdyZWNvLm1vZGVsLnYxLkRpZmZlcmVuY2VIABIvCgdzdW1tYXJ5GAQgASgLMhwuZ3JlY28uY29tbWl0LnYxLlBsYW5TdW1tYXJ5SABCBgoEcGFydCLPAQoKUGxhbkhlYWRlchINCgVkcmFmdBgBIAEoCRIMCgRldGFnGAIgASgJEhQKDGJhc2VfdmVyc2lvbhgDIAEoAxISCgpjb25kdWN0b3JzGAQgAygJEg0KBXNjb3BlGAUgAygJEikKCGZpbmRpbmdzGAYgAygLMhcuZ3JlY28ubW9kZWwudjEuRmluZGluZxIUCgxjaGFuZ2VfY291bnQYByABKAMSFQoNZmluZGluZ19jb3VudBgIIAEoAxITCgtzY29wZV9jb3VudBgJIAEoAyJzCgtQbGFuU3VtbWFyeRISCgphY2NlcHRhYmxlGAEgASgIEikKCGZpbmRpbmdzGAIgAygLMhcuZ3JlY28ubW9kZWwudjEuRmluZGluZxIOCgZzaWxlbnQYAyADKAkSFQoNZmluZGluZ19jb3VudBgEIAEoAyLwAQoPTWFrZUl0U29SZXF1ZXN0EkUKBWRyYWZ0GAEgASgJQja6SDNyMTIvXm1vZGVscy9bYS16MC05LV17MSw2M30vZHJhZnRzL1thLXowLTktXXsxLDYzfSQSFQoEZXRhZxgCIAEoCUIHukgEcgIYQBIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAIEjEKDmNvbmZpcm1fd2l0aGluGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhsKCnJlcXVlc3RfaWQYBSABKAlCB7pIBHICGEASFQoNdmFsaWRhdGVfb25seRgGIAEoCCLfAQoPUm9sbGJhY2tSZXF1ZXN0Ei4KBW1vZGVsGAEgASgJQh+6SBxyGjIYXm1vZGVscy9bYS16MC05LV17MSw2M30kEhsKCnRvX3ZlcnNpb24YAiABKANCB7pIBCICKAASGAoGcmVhc29uGAMgASgJQgi6SAVyAxiACBIxCg5jb25maXJtX3dpdGhpbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIbCgpyZXF1ZXN0X2lkGAUgASgJQge6SARyAhhAEhUKDXZhbGlkYXRlX29ubHkYBiABKAgiXQoSR2V0UHJvcG9zYWxSZXF1ZXN0EkcKBG5hbWUYASABKAlCObpINnI0MjJebW9kZWxzL1thLXowLTktXXsxLDYzfS9wcm9wb3NhbHMvW2EtejAtOS1dezEsNjN9JCKEAQoUTGlzdFByb3Bvc2Fsc1JlcXVlc3QSLwoGcGFyZW50GAEgASgJQh+6SBxyGjIYXm1vZGVscy9bYS16MC05LV17MSw2M30kEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJeChVMaXN0UHJvcG9zYWxzUmVzcG9uc2USLAoJcHJvcG9zYWxzGAEgAygLMhkuZ3JlY28uY29tbWl0LnYxLlByb3Bvc2FsEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ/ChRXYXRjaFByb3Bvc2FsUmVxdWVzdBJHCgRuYW1lGAEgASgJQjm6SDZyNDIyXm1vZGVscy9bYS16MC05LV17MSw2M30vcHJvcG9zYWxzL1thLXowLTktXXsxLDYzfSQSHgoNZnJvbV9yZXZpc2lvbhgCIAEoA0IHukgEIgIoACJWChVXYXRjaFByb3Bvc2FsUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSKwoIcHJvcG9zYWwYAiABKAsyGS5ncmVjby5jb21taXQudjEuUHJvcG9zYWwifAoXV2l0aGRyYXdQcm9wb3NhbFJlcXVlc3QSRwoEbmFtZRgBIAEoCUI5ukg2cjQyMl5tb2RlbHMvW2EtejAtOS1dezEsNjN9L3Byb3Bvc2Fscy9bYS16MC05LV17MSw2M30kEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMYgAgiYQoWQ29uZmlybVByb3Bvc2FsUmVxdWVzdBJHCgRuYW1lGAEgASgJQjm6SDZyNDIyXm1vZGVscy9bYS16MC05LV17MSw2M30vcHJvcG9zYWxzL1thLXowLTktXXsxLDYzfSQqtgEKBVBoYXNlEhUKEVBIQVNFX1VOU1BFQ0lGSUVEEAASEAoMUEhBU0VfUVVFVUVEEAESEgoOUEhBU0VfUFJPUE9TRUQQAhISCg5QSEFTRV9BQ0NFUFRFRBADEg8KC1BIQVNFX1JFQURZEAQSEwoPUEhBU0VfQ09NTUlUVEVEEAUSEAoMUEhBU0VfTUFSS0VEEAYSEQoNUEhBU0VfQUJPUlRFRBAHEhEKDVBIQVNFX1NFVFRMRUQQCCqkAQoKQWJvcnRDYXVzZRIbChdBQk9SVF9DQVVTRV9VTlNQRUNJRklFRBAAEhYKEkFCT1JUX0NBVVNFX1ZFVE9FRBABEhYKEkFCT1JUX0NBVVNFX0ZBSUxFRBACEhcKE0FCT1JUX0NBVVNFX0VYUElSRUQQAxIZChVBQk9SVF9DQVVTRV9XSVRIRFJBV04QBBIVChFBQk9SVF9DQVVTRV9TVEFMRRAFMuUFCg1Db21taXRTZXJ2aWNlEk4KBFBsYW4SHC5ncmVjby5jb21taXQudjEuUGxhblJlcXVlc3QaHS5ncmVjby5jb21taXQudjEuUGxhblJlc3BvbnNlIgeQAgGo1BgEMAESTQoITWFrZUl0U28SIC5ncmVjby5jb21taXQudjEuTWFrZUl0U29SZXF1ZXN0GhkuZ3JlY28uY29tbWl0LnYxLlByb3Bvc2FsIgSo1BgFEk0KCFJvbGxiYWNrEiAuZ3JlY28uY29tbWl0LnYxLlJvbGxiYWNrUmVxdWVzdBoZLmdyZWNvLmNvbW1pdC52MS5Qcm9wb3NhbCIEqNQYBRJWCgtHZXRQcm9wb3NhbBIjLmdyZWNvLmNvbW1pdC52MS5HZXRQcm9wb3NhbFJlcXVlc3QaGS5ncmVjby5jb21taXQudjEuUHJvcG9zYWwiB5ACAajUGAMSZwoNTGlzdFByb3Bvc2FscxIlLmdyZWNvLmNvbW1pdC52MS5MaXN0UHJvcG9zYWxzUmVxdWVzdBomLmdyZWNvLmNvbW1pdC52MS5MaXN0UHJvcG9zYWxzUmVzcG9uc2UiB5ACAajUGAMSaQoNV2F0Y2hQcm9wb3NhbBIlLmdyZWNvLmNvbW1pdC52MS5XYXRjaFByb3Bvc2FsUmVxdWVzdBomLmdyZWNvLmNvbW1pdC52MS5XYXRjaFByb3Bvc2FsUmVzcG9uc2UiB5ACAajUGAMwARJdChBXaXRoZHJhd1Byb3Bvc2FsEiguZ3JlY28uY29tbWl0LnYxLldpdGhkcmF3UHJvcG9zYWxSZXF1ZXN0GhkuZ3JlY28uY29tbWl0LnYxLlByb3Bvc2FsIgSo1BgFElsKD0NvbmZpcm1Qcm9wb3NhbBInLmdyZWNvLmNvbW1pdC52MS5Db25maXJtUHJvcG9zYWxSZXF1ZXN0GhkuZ3JlY28uY29tbWl0LnYxLlByb3Bvc2FsIgSo1BgFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_greco_model_v1_model, file_greco_options_v1_authority]);
+  fileDesc("ChxncmVjby9jb21taXQvdjEvY29tbWl0LnByb3RvEg9ncmVjby5jb21taXQudjEirAIKC1ZvdGVyU3RhdHVzEhEKCWNvbmR1Y3RvchgBIAEoCRIvCgR2b3RlGAIgASgOMiEuZ3JlY28uY29tbWl0LnYxLlZvdGVyU3RhdHVzLlZvdGUSKQoIZmluZGluZ3MYAyADKAsyFy5ncmVjby5tb2RlbC52MS5GaW5kaW5nEi4KBHBsYW4YBCABKAsyIC5ncmVjby5jb21taXQudjEuUGxhbk9mQ29uZHVjdG9yEg0KBXJlYWR5GAUgASgIEg8KB3NldHRsZWQYBiABKAgSDwoHZXhjdXNlZBgHIAEoCCJNCgRWb3RlEhQKEFZPVEVfVU5TUEVDSUZJRUQQABIPCgtWT1RFX0FDQ0VQVBABEg0KCVZPVEVfVkVUTxACEg8KC1ZPVEVfRkFJTEVEEAMizwQKCFByb3Bvc2FsEgwKBG5hbWUYASABKAkSJQoFcGhhc2UYAiABKA4yFi5ncmVjby5jb21taXQudjEuUGhhc2USMAoLYWJvcnRfY2F1c2UYAyABKA4yGy5ncmVjby5jb21taXQudjEuQWJvcnRDYXVzZRIRCgljb21taXR0ZWQYBCABKAgSEQoJY2FuZGlkYXRlGAUgASgJEg4KBmRpZ2VzdBgGIAEoCRIUCgxiYXNlX3ZlcnNpb24YByABKAMSDwoHdmVyc2lvbhgIIAEoAxINCgVhY3RvchgJIAEoCRIOCgZyZWFzb24YCiABKAkSLAoGdm90ZXJzGAsgAygLMhwuZ3JlY28uY29tbWl0LnYxLlZvdGVyU3RhdHVzEi8KC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoJcmVtYWluaW5nGA4gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKDnF1ZXVlX3Bvc2l0aW9uGA8gASgFEjMKDGNvbmZpcm1hdGlvbhgQIAEoCzIdLmdyZWNvLmNvbW1pdC52MS5Db25maXJtYXRpb24SDAoEZXRhZxgRIAEoCRINCgVkcmFmdBgSIAEoCRIYChByZXN0b3Jlc192ZXJzaW9uGBMgASgDEg8KB21lc3NhZ2UYFCABKAkSDQoFc2NvcGUYFSADKAki+QEKDENvbmZpcm1hdGlvbhIyCgVzdGF0ZRgBIAEoDjIjLmdyZWNvLmNvbW1pdC52MS5Db25maXJtYXRpb24uU3RhdGUSLAoJcmVtYWluaW5nGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDGNvbmZpcm1lZF9ieRgDIAEoCRIXCg9yZXZlcnRfcHJvcG9zYWwYBCABKAkiWAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIPCgtTVEFURV9BUk1FRBABEhMKD1NUQVRFX0NPTkZJUk1FRBACEhIKDlNUQVRFX1JFVkVSVEVEEAMiigEKD1BsYW5PZkNvbmR1Y3RvchIoCgVzdGVwcxgBIAMoCzIZLmdyZWNvLmNvbW1pdC52MS5QbGFuU3RlcBIvCgxwcmVwYXJlX3RpbWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEY29zdBgDIAEoCRIOCgZjbGFpbXMYBCADKAkivwIKCFBsYW5TdGVwEjAKBmFjdGlvbhgBIAEoDjIgLmdyZWNvLmNvbW1pdC52MS5QbGFuU3RlcC5BY3Rpb24SDgoGb2JqZWN0GAIgASgJEg4KBmVudGl0eRgDIAEoCRIsCgRyaXNrGAQgASgOMh4uZ3JlY28uY29tbWl0LnYxLlBsYW5TdGVwLlJpc2sSDAoEbm90ZRgFIAEoCSJZCgZBY3Rpb24SFgoSQUNUSU9OX1VOU1BFQ0lGSUVEEAASEQoNQUNUSU9OX0NSRUFURRABEhEKDUFDVElPTl9VUERBVEUQAhIRCg1BQ1RJT05fREVMRVRFEAMiSgoEUmlzaxIUChBSSVNLX1VOU1BFQ0lGSUVEEAASDAoIUklTS19MT1cQARIPCgtSSVNLX01FRElVTRACEg0KCVJJU0tfSElHSBADIpcBCgtQbGFuUmVxdWVzdBJFCgVkcmFmdBgBIAEoCUI2ukgzcjEyL15tb2RlbHMvW2EtejAtOS1dezEsNjN9L2RyYWZ0cy9bYS16MC05LV17MSw2M30kEhUKBGV0YWcYAiABKAlCB7pIBHICGEASKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLbAQoMUGxhblJlc3BvbnNlEi0KBmhlYWRlchgBIAEoCzIbLmdyZWNvLmNvbW1pdC52MS5QbGFuSGVhZGVySAASMQoJY29uZHVjdG9yGAIgASgLMhwuZ3JlY28uY29tbWl0LnYxLlZvdGVyU3RhdHVzSAASMAoKZGlmZmVyZW5jZRgDIAEoCzIaLmdyZWNvLm1vZGVsLnYxLkRpZmZlcmVuY2VIABIvCgdzdW1tYXJ5GAQgASgLMhwuZ3JlY28uY29tbWl0LnYxLlBsYW5TdW1tYXJ5SABCBgoEcGFydCLPAQoKUGxhbkhlYWRlchINCgVkcmFmdBgBIAEoCRIMCgRldGFnGAIgASgJEhQKDGJhc2VfdmVyc2lvbhgDIAEoAxISCgpjb25kdWN0b3JzGAQgAygJEg0KBXNjb3BlGAUgAygJEikKCGZpbmRpbmdzGAYgAygLMhcuZ3JlY28ubW9kZWwudjEuRmluZGluZxIUCgxjaGFuZ2VfY291bnQYByABKAMSFQoNZmluZGluZ19jb3VudBgIIAEoAxITCgtzY29wZV9jb3VudBgJIAEoAyJzCgtQbGFuU3VtbWFyeRISCgphY2NlcHRhYmxlGAEgASgIEikKCGZpbmRpbmdzGAIgAygLMhcuZ3JlY28ubW9kZWwudjEuRmluZGluZxIOCgZzaWxlbnQYAyADKAkSFQoNZmluZGluZ19jb3VudBgEIAEoAyLwAQoPTWFrZUl0U29SZXF1ZXN0EkUKBWRyYWZ0GAEgASgJQja6SDNyMTIvXm1vZGVscy9bYS16MC05LV17MSw2M30vZHJhZnRzL1thLXowLTktXXsxLDYzfSQSFQoEZXRhZxgCIAEoCUIHukgEcgIYQBIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAIEjEKDmNvbmZpcm1fd2l0aGluGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhsKCnJlcXVlc3RfaWQYBSABKAlCB7pIBHICGEASFQoNdmFsaWRhdGVfb25seRgGIAEoCCLfAQoPUm9sbGJhY2tSZXF1ZXN0Ei4KBW1vZGVsGAEgASgJQh+6SBxyGjIYXm1vZGVscy9bYS16MC05LV17MSw2M30kEhsKCnRvX3ZlcnNpb24YAiABKANCB7pIBCICKAASGAoGcmVhc29uGAMgASgJQgi6SAVyAxiACBIxCg5jb25maXJtX3dpdGhpbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIbCgpyZXF1ZXN0X2lkGAUgASgJQge6SARyAhhAEhUKDXZhbGlkYXRlX29ubHkYBiABKAgiXQoSR2V0UHJvcG9zYWxSZXF1ZXN0EkcKBG5hbWUYASABKAlCObpINnI0MjJebW9kZWxzL1thLXowLTktXXsxLDYzfS9wcm9wb3NhbHMvW2EtejAtOS1dezEsNjN9JCKEAQoUTGlzdFByb3Bvc2Fsc1JlcXVlc3QSLwoGcGFyZW50GAEgASgJQh+6SBxyGjIYXm1vZGVscy9bYS16MC05LV17MSw2M30kEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJeChVMaXN0UHJvcG9zYWxzUmVzcG9uc2USLAoJcHJvcG9zYWxzGAEgAygLMhkuZ3JlY28uY29tbWl0LnYxLlByb3Bvc2FsEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ/ChRXYXRjaFByb3Bvc2FsUmVxdWVzdBJHCgRuYW1lGAEgASgJQjm6SDZyNDIyXm1vZGVscy9bYS16MC05LV17MSw2M30vcHJvcG9zYWxzL1thLXowLTktXXsxLDYzfSQSHgoNZnJvbV9yZXZpc2lvbhgCIAEoA0IHukgEIgIoACJWChVXYXRjaFByb3Bvc2FsUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSKwoIcHJvcG9zYWwYAiABKAsyGS5ncmVjby5jb21taXQudjEuUHJvcG9zYWwifAoXV2l0aGRyYXdQcm9wb3NhbFJlcXVlc3QSRwoEbmFtZRgBIAEoCUI5ukg2cjQyMl5tb2RlbHMvW2EtejAtOS1dezEsNjN9L3Byb3Bvc2Fscy9bYS16MC05LV17MSw2M30kEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMYgAgiYQoWQ29uZmlybVByb3Bvc2FsUmVxdWVzdBJHCgRuYW1lGAEgASgJQjm6SDZyNDIyXm1vZGVscy9bYS16MC05LV17MSw2M30vcHJvcG9zYWxzL1thLXowLTktXXsxLDYzfSQitgIKDkluc3BlY3RSZXF1ZXN0Ei4KBW1vZGVsGAEgASgJQh+6SBxyGjIYXm1vZGVscy9bYS16MC05LV17MSw2M30kEjkKCWNvbmR1Y3RvchgCIAEoCUImukgjciEyH14oY29uZHVjdG9ycy9bYS16MC05LV17MSw2M30pPyQSQgoHc3ViamVjdBgDIAEoDjInLmdyZWNvLmNvbW1pdC52MS5JbnNwZWN0UmVxdWVzdC5TdWJqZWN0Qgi6SAWCAQIQARIqCgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkkKB1N1YmplY3QSFwoTU1VCSkVDVF9VTlNQRUNJRklFRBAAEhEKDVNVQkpFQ1RfRFJJRlQQARISCg5TVUJKRUNUX0FDQ0VTUxACIr4BCgtNZW5kUmVxdWVzdBIuCgVtb2RlbBgBIAEoCUIfukgcchoyGF5tb2RlbHMvW2EtejAtOS1dezEsNjN9JBI5Cgljb25kdWN0b3IYAiABKAlCJrpII3IhMh9eKGNvbmR1Y3RvcnMvW2EtejAtOS1dezEsNjN9KT8kEhgKBnJlYXNvbhgDIAEoCUIIukgFcgMYgAgSKgoHdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKyAQoPSW5zcGVjdFJlc3BvbnNlEjAKBmhlYWRlchgBIAEoCzIeLmdyZWNvLmNvbW1pdC52MS5JbnNwZWN0SGVhZGVySAASMQoJY29uZHVjdG9yGAIgASgLMhwuZ3JlY28uY29tbWl0LnYxLkluc3BlY3RlZEJ5SAASMgoHc3VtbWFyeRgDIAEoCzIfLmdyZWNvLmNvbW1pdC52MS5JbnNwZWN0U3VtbWFyeUgAQgYKBHBhcnQiMgoNSW5zcGVjdEhlYWRlchINCgVtb2RlbBgBIAEoCRISCgpjb25kdWN0b3JzGAIgAygJIk8KC0luc3BlY3RlZEJ5EhEKCWNvbmR1Y3RvchgBIAEoCRItCglpbnNwZWN0ZWQYAiABKAsyGi5ncmVjby5jb21taXQudjEuSW5zcGVjdGVkIiAKDkluc3BlY3RTdW1tYXJ5Eg4KBnNpbGVudBgBIAMoCSLgAQoJSW5zcGVjdGVkEhEKCXN1cHBvcnRlZBgBIAEoCBIPCgd2ZXJzaW9uGAIgASgDEjEKBmRyaWZ0cxgDIAMoCzIWLmdyZWNvLmNvbW1pdC52MS5EcmlmdEIJukgGkgEDEOgHEhwKC2RyaWZ0X2NvdW50GAQgASgDQge6SAQiAigAEiIKCGNoYW5naW5nGAUgAygJQhC6SA2SAQoQ6AciBXIDGIACEh8KDmNoYW5naW5nX2NvdW50GAYgASgDQge6SAQiAigAEhkKB2ZhaWx1cmUYByABKAlCCLpIBXIDGIAQIpkBCgVEcmlmdBIYCgZlbnRpdHkYASABKAlCCLpIBXIDGIACEhgKBm9iamVjdBgCIAEoCUIIukgFcgMYgBASFwoGcmVhc29uGAMgASgJQge6SARyAhhAEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDGIAQEhgKBnJlbWVkeRgFIAEoCUIIukgFcgMYgBASDgoGbWVuZGVkGAYgASgIKrYBCgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhAKDFBIQVNFX1FVRVVFRBABEhIKDlBIQVNFX1BST1BPU0VEEAISEgoOUEhBU0VfQUNDRVBURUQQAxIPCgtQSEFTRV9SRUFEWRAEEhMKD1BIQVNFX0NPTU1JVFRFRBAFEhAKDFBIQVNFX01BUktFRBAGEhEKDVBIQVNFX0FCT1JURUQQBxIRCg1QSEFTRV9TRVRUTEVEEAgqpAEKCkFib3J0Q2F1c2USGwoXQUJPUlRfQ0FVU0VfVU5TUEVDSUZJRUQQABIWChJBQk9SVF9DQVVTRV9WRVRPRUQQARIWChJBQk9SVF9DQVVTRV9GQUlMRUQQAhIXChNBQk9SVF9DQVVTRV9FWFBJUkVEEAMSGQoVQUJPUlRfQ0FVU0VfV0lUSERSQVdOEAQSFQoRQUJPUlRfQ0FVU0VfU1RBTEUQBTKOBwoNQ29tbWl0U2VydmljZRJOCgRQbGFuEhwuZ3JlY28uY29tbWl0LnYxLlBsYW5SZXF1ZXN0Gh0uZ3JlY28uY29tbWl0LnYxLlBsYW5SZXNwb25zZSIHkAIBqNQYBDABEk0KCE1ha2VJdFNvEiAuZ3JlY28uY29tbWl0LnYxLk1ha2VJdFNvUmVxdWVzdBoZLmdyZWNvLmNvbW1pdC52MS5Qcm9wb3NhbCIEqNQYBRJNCghSb2xsYmFjaxIgLmdyZWNvLmNvbW1pdC52MS5Sb2xsYmFja1JlcXVlc3QaGS5ncmVjby5jb21taXQudjEuUHJvcG9zYWwiBKjUGAUSVgoLR2V0UHJvcG9zYWwSIy5ncmVjby5jb21taXQudjEuR2V0UHJvcG9zYWxSZXF1ZXN0GhkuZ3JlY28uY29tbWl0LnYxLlByb3Bvc2FsIgeQAgGo1BgDEmcKDUxpc3RQcm9wb3NhbHMSJS5ncmVjby5jb21taXQudjEuTGlzdFByb3Bvc2Fsc1JlcXVlc3QaJi5ncmVjby5jb21taXQudjEuTGlzdFByb3Bvc2Fsc1Jlc3BvbnNlIgeQAgGo1BgDEmkKDVdhdGNoUHJvcG9zYWwSJS5ncmVjby5jb21taXQudjEuV2F0Y2hQcm9wb3NhbFJlcXVlc3QaJi5ncmVjby5jb21taXQudjEuV2F0Y2hQcm9wb3NhbFJlc3BvbnNlIgeQAgGo1BgDMAESXQoQV2l0aGRyYXdQcm9wb3NhbBIoLmdyZWNvLmNvbW1pdC52MS5XaXRoZHJhd1Byb3Bvc2FsUmVxdWVzdBoZLmdyZWNvLmNvbW1pdC52MS5Qcm9wb3NhbCIEqNQYBRJbCg9Db25maXJtUHJvcG9zYWwSJy5ncmVjby5jb21taXQudjEuQ29uZmlybVByb3Bvc2FsUmVxdWVzdBoZLmdyZWNvLmNvbW1pdC52MS5Qcm9wb3NhbCIEqNQYBRJXCgdJbnNwZWN0Eh8uZ3JlY28uY29tbWl0LnYxLkluc3BlY3RSZXF1ZXN0GiAuZ3JlY28uY29tbWl0LnYxLkluc3BlY3RSZXNwb25zZSIHkAIBqNQYAzABEk4KBE1lbmQSHC5ncmVjby5jb21taXQudjEuTWVuZFJlcXVlc3QaIC5ncmVjby5jb21taXQudjEuSW5zcGVjdFJlc3BvbnNlIgSo1BgFMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_greco_model_v1_model, file_greco_options_v1_authority]);
 
 /**
  * What one voter has said of the candidate.
@@ -882,6 +883,327 @@ export const ConfirmProposalRequestSchema: GenMessage<ConfirmProposalRequest> = 
   messageDesc(file_greco_commit_v1_commit, 17);
 
 /**
+ * @generated from message greco.commit.v1.InspectRequest
+ */
+export type InspectRequest = Message<"greco.commit.v1.InspectRequest"> & {
+  /**
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * conductors/{conductor}; empty: all that have a vote.
+   *
+   * @generated from field: string conductor = 2;
+   */
+  conductor: string;
+
+  /**
+   * @generated from field: greco.commit.v1.InspectRequest.Subject subject = 3;
+   */
+  subject: InspectRequest_Subject;
+
+  /**
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message greco.commit.v1.InspectRequest.
+ * Use `create(InspectRequestSchema)` to create a new message.
+ */
+export const InspectRequestSchema: GenMessage<InspectRequest> = /*@__PURE__*/
+  messageDesc(file_greco_commit_v1_commit, 18);
+
+/**
+ * @generated from enum greco.commit.v1.InspectRequest.Subject
+ */
+export const InspectRequest_Subject = {
+  /**
+   * As SUBJECT_DRIFT.
+   *
+   * @generated from enum value: SUBJECT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * What stands outside, beside what the newest epoch says.
+   *
+   * @generated from enum value: SUBJECT_DRIFT = 1;
+   */
+  DRIFT: 1,
+
+  /**
+   * The conductor's own credentials and permissions.
+   *
+   * @generated from enum value: SUBJECT_ACCESS = 2;
+   */
+  ACCESS: 2,
+} as const;
+
+/**
+ * @generated from enum greco.commit.v1.InspectRequest.Subject
+ */
+export type InspectRequest_Subject = (typeof InspectRequest_Subject)[keyof typeof InspectRequest_Subject] | UnknownEnum;
+
+/**
+ * Describes the enum greco.commit.v1.InspectRequest.Subject.
+ */
+export const InspectRequest_SubjectSchema: GenEnum<InspectRequest_Subject> = /*@__PURE__*/
+  enumDesc(file_greco_commit_v1_commit, 18, 0);
+
+/**
+ * @generated from message greco.commit.v1.MendRequest
+ */
+export type MendRequest = Message<"greco.commit.v1.MendRequest"> & {
+  /**
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * conductors/{conductor}; empty: all that have a vote.
+   *
+   * @generated from field: string conductor = 2;
+   */
+  conductor: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message greco.commit.v1.MendRequest.
+ * Use `create(MendRequestSchema)` to create a new message.
+ */
+export const MendRequestSchema: GenMessage<MendRequest> = /*@__PURE__*/
+  messageDesc(file_greco_commit_v1_commit, 19);
+
+/**
+ * @generated from message greco.commit.v1.InspectResponse
+ */
+export type InspectResponse = Message<"greco.commit.v1.InspectResponse"> & {
+  /**
+   * @generated from oneof greco.commit.v1.InspectResponse.part
+   */
+  part: {
+    /**
+     * @generated from field: greco.commit.v1.InspectHeader header = 1;
+     */
+    value: InspectHeader;
+    case: "header";
+  } | {
+    /**
+     * One conductor's answer.
+     *
+     * @generated from field: greco.commit.v1.InspectedBy conductor = 2;
+     */
+    value: InspectedBy;
+    case: "conductor";
+  } | {
+    /**
+     * @generated from field: greco.commit.v1.InspectSummary summary = 3;
+     */
+    value: InspectSummary;
+    case: "summary";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message greco.commit.v1.InspectResponse.
+ * Use `create(InspectResponseSchema)` to create a new message.
+ */
+export const InspectResponseSchema: GenMessage<InspectResponse> = /*@__PURE__*/
+  messageDesc(file_greco_commit_v1_commit, 20);
+
+/**
+ * @generated from message greco.commit.v1.InspectHeader
+ */
+export type InspectHeader = Message<"greco.commit.v1.InspectHeader"> & {
+  /**
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Those that are asked.
+   *
+   * @generated from field: repeated string conductors = 2;
+   */
+  conductors: string[];
+};
+
+/**
+ * Describes the message greco.commit.v1.InspectHeader.
+ * Use `create(InspectHeaderSchema)` to create a new message.
+ */
+export const InspectHeaderSchema: GenMessage<InspectHeader> = /*@__PURE__*/
+  messageDesc(file_greco_commit_v1_commit, 21);
+
+/**
+ * @generated from message greco.commit.v1.InspectedBy
+ */
+export type InspectedBy = Message<"greco.commit.v1.InspectedBy"> & {
+  /**
+   * @generated from field: string conductor = 1;
+   */
+  conductor: string;
+
+  /**
+   * @generated from field: greco.commit.v1.Inspected inspected = 2;
+   */
+  inspected?: Inspected | undefined;
+};
+
+/**
+ * Describes the message greco.commit.v1.InspectedBy.
+ * Use `create(InspectedBySchema)` to create a new message.
+ */
+export const InspectedBySchema: GenMessage<InspectedBy> = /*@__PURE__*/
+  messageDesc(file_greco_commit_v1_commit, 22);
+
+/**
+ * @generated from message greco.commit.v1.InspectSummary
+ */
+export type InspectSummary = Message<"greco.commit.v1.InspectSummary"> & {
+  /**
+   * Conductors that did not answer in time.
+   *
+   * @generated from field: repeated string silent = 1;
+   */
+  silent: string[];
+};
+
+/**
+ * Describes the message greco.commit.v1.InspectSummary.
+ * Use `create(InspectSummarySchema)` to create a new message.
+ */
+export const InspectSummarySchema: GenMessage<InspectSummary> = /*@__PURE__*/
+  messageDesc(file_greco_commit_v1_commit, 23);
+
+/**
+ * What a conductor found.
+ *
+ * @generated from message greco.commit.v1.Inspected
+ */
+export type Inspected = Message<"greco.commit.v1.Inspected"> & {
+  /**
+   * False: it makes nothing that could differ, or cannot put it back; nobody has looked.
+   *
+   * @generated from field: bool supported = 1;
+   */
+  supported: boolean;
+
+  /**
+   * The epoch with which it compared; 0: none, or of no interest.
+   *
+   * @generated from field: int64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * The first of them.
+   *
+   * @generated from field: repeated greco.commit.v1.Drift drifts = 3;
+   */
+  drifts: Drift[];
+
+  /**
+   * Of all that were found, told or not.
+   *
+   * @generated from field: int64 drift_count = 4;
+   */
+  driftCount: bigint;
+
+  /**
+   * Entities that were left out because a proposal is changing them, the first of them: what differs there is not
+   * told from what the proposal has made. models/{model}/entities/{kind}/{entity}
+   *
+   * @generated from field: repeated string changing = 5;
+   */
+  changing: string[];
+
+  /**
+   * @generated from field: int64 changing_count = 6;
+   */
+  changingCount: bigint;
+
+  /**
+   * Why it could not look, or not to the end, in a sentence; empty: it did.
+   *
+   * @generated from field: string failure = 7;
+   */
+  failure: string;
+};
+
+/**
+ * Describes the message greco.commit.v1.Inspected.
+ * Use `create(InspectedSchema)` to create a new message.
+ */
+export const InspectedSchema: GenMessage<Inspected> = /*@__PURE__*/
+  messageDesc(file_greco_commit_v1_commit, 24);
+
+/**
+ * Something outside that is not as the epoch says; or something that a conductor may not do.
+ *
+ * @generated from message greco.commit.v1.Drift
+ */
+export type Drift = Message<"greco.commit.v1.Drift"> & {
+  /**
+   * models/{model}/entities/{kind}/{entity}; empty: not of one entity.
+   *
+   * @generated from field: string entity = 1;
+   */
+  entity: string;
+
+  /**
+   * What it is outside: `function greco-m-late-7-0a1b2c3d4e, version 3`.
+   *
+   * @generated from field: string object = 2;
+   */
+  object: string;
+
+  /**
+   * UPPER_SNAKE_CASE, stable.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * @generated from field: string remedy = 5;
+   */
+  remedy: string;
+
+  /**
+   * It was put back.
+   *
+   * @generated from field: bool mended = 6;
+   */
+  mended: boolean;
+};
+
+/**
+ * Describes the message greco.commit.v1.Drift.
+ * Use `create(DriftSchema)` to create a new message.
+ */
+export const DriftSchema: GenMessage<Drift> = /*@__PURE__*/
+  messageDesc(file_greco_commit_v1_commit, 25);
+
+/**
  * @generated from enum greco.commit.v1.Phase
  */
 export const Phase = {
@@ -1069,6 +1391,28 @@ export const CommitService: GenService<{
     methodKind: "unary";
     input: typeof ConfirmProposalRequestSchema;
     output: typeof ProposalSchema;
+  },
+  /**
+   * Every conductor compares what stands outside with what the newest epoch says, or looks at its own permissions,
+   * with no effect; answers come as they arrive, then the end.
+   * RESOURCE_EXHAUSTED: the model is looked at already, by as many as may at once.
+   *
+   * @generated from rpc greco.commit.v1.CommitService.Inspect
+   */
+  inspect: {
+    methodKind: "server_streaming";
+    input: typeof InspectRequestSchema;
+    output: typeof InspectResponseSchema;
+  },
+  /**
+   * As Inspect, and conductors put back what differs, as far as they can. Audited. Nothing of the model changes.
+   *
+   * @generated from rpc greco.commit.v1.CommitService.Mend
+   */
+  mend: {
+    methodKind: "server_streaming";
+    input: typeof MendRequestSchema;
+    output: typeof InspectResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_greco_commit_v1_commit, 0);
