@@ -3,9 +3,11 @@
 // B1. `new URL("./worker.ts", import.meta.url)` is an entry of its own, beside main.js; the same with a folder or
 //     another file is copied. Either way the text then names what lies beside the bundle.
 // B2. `import.meta.resolve("package")` and what reads files beside itself stay outside of the bundle.
+// B3. `x.at-build.ts` makes texts out of the sources: its functions are called now, and the bundle has what they gave.
 import { cp } from "node:fs/promises";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type BuildResult, build, type Plugin } from "esbuild";
 
 /** B2: npm packages that cannot be in a bundle, and why. */
@@ -52,7 +54,7 @@ export async function bundle(main: string, out: string): Promise<Bundled> {
           `const require = greco_createRequire(import.meta.url); ` +
           `const __filename = import.meta.filename, __dirname = import.meta.dirname;`,
       },
-      plugins: [paths(found)],
+      plugins: [atBuild, paths(found)],
       logLevel: "warning",
     });
   }
@@ -99,6 +101,22 @@ function paths({ entries, assets, packages }: Found): Plugin {
     },
   };
 }
+
+/** B3 */
+const atBuild: Plugin = {
+  name: "at-build",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.at-build\.ts$/ }, async ({ path }) => {
+      const makers = (await import(pathToFileURL(path).href)) as Readonly<
+        Record<string, () => Promise<string>>
+      >;
+      const made = Object.entries(makers).map(async ([name, make]) => {
+        return `export const ${name} = () => Promise.resolve(${JSON.stringify(await make())});`;
+      });
+      return { contents: (await Promise.all(made)).join("\n"), loader: "js" };
+    });
+  },
+};
 
 /** Two files of one name would be put in one place. */
 function claim(places: Map<string, string>, name: string, target: string): void {

@@ -7,6 +7,7 @@ export async function bundledFunction(folder = import.meta.dirname): Promise<str
   const { build } = await import("esbuild");
   const { outputFiles } = await build({
     entryPoints: [join(folder, "function/index.ts")],
+    absWorkingDir: folder,
     write: false,
     bundle: true,
     format: "esm",

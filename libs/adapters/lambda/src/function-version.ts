@@ -115,7 +115,11 @@ export class FunctionVersion {
             found = each.Version;
     } catch (error) {
       this.#life.throwIfAborted();
-      readError(error, arn);
+      const refused = readError(error, arn);
+      if (refused !== undefined)
+        throw new FunctionCallError(`${arn}:${version} is not found, and AWS takes no question`, {
+          cause: error,
+        });
     }
     if (found === undefined)
       throw new FunctionCallError(

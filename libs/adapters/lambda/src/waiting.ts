@@ -22,6 +22,7 @@ export async function together<T>(
 
 /** Rejects with the signal's reason; the promise goes on. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => aborted.reject(signal.reason as Error);
   signal.addEventListener("abort", abort, { once: true });

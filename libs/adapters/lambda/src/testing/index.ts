@@ -1,0 +1,2 @@
+export { startLambdaStub } from "./lambda-stub.ts";
+export type { LambdaScript, LambdaStub, StubAnswer, StubCall, StubVersion } from "./lambda-stub.ts";
