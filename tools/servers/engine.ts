@@ -22,12 +22,14 @@ export type StartOptions = InstallOptions & {
 
 export type DataCenter = { readonly name: string; readonly nodes: number };
 
-export type EngineName = "etcd" | "nats" | "cassandra";
+export type EngineName = "etcd" | "nats" | "cassandra" | "ministack" | "moto";
 
 export type Engine = {
   readonly name: EngineName;
   /** What is installed, and by which variable a server that runs already is named. */
   readonly version: string;
+  /** `main.ts start` starts it only when it is named. */
+  readonly onRequest?: true;
   /** Installs what is not there yet, one process at a time. Throws `MissingToolchainError`. */
   install(options: InstallOptions): Promise<void>;
   /** Starts a cluster of what is installed; resolves when it serves. */

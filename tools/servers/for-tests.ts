@@ -105,4 +105,6 @@ export const servers = {
   etcd: (options, signal) => clusterOf("etcd", options, signal),
   nats: (options, signal) => clusterOf("nats", options, signal),
   cassandra: (options, signal) => clusterOf("cassandra", options, signal),
+  ministack: (options, signal) => clusterOf("ministack", options, signal),
+  moto: (options, signal) => clusterOf("moto", options, signal),
 } satisfies Record<EngineName, Ask>;

@@ -1,9 +1,10 @@
 // Real servers for development, without Docker:
 //
-//   node tools/servers/main.ts install [etcd] [nats] [cassandra]       into the cache folder; all when none is named
-//   node tools/servers/main.ts start [--etcd 1|3] [--nats 1] [--cassandra 1|3] [--folder DIR]
+//   node tools/servers/main.ts install [etcd] [nats] [cassandra] [ministack] [moto]
+//   node tools/servers/main.ts start [--etcd 1|3] [--nats 1] [--cassandra 1|3] [--ministack 1] [--moto 1] [--folder DIR]
 //
-// `start` prints what to export (GRECO_ETCD=host:port,…) and stays until Ctrl-C; then it ends what it started. Data
+// `install` puts them into the cache folder, all when none is named. `start` starts etcd, NATS and Cassandra when none
+// is named; it prints what to export (GRECO_ETCD=host:port,…) and stays until Ctrl-C; then it ends what it started. Data
 // are kept in DIR, or in a folder that goes with it. Everything is installed below $GRECO_CACHE (~/.cache/greco).
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -56,7 +57,7 @@ function wantedOf(args: readonly string[]): { sizes: Map<Engine, number>; folder
       throw new UsageError(`--${engine.name} takes a number of nodes, got "${value}"`);
     sizes.set(engine, nodes);
   }
-  if (sizes.size === 0) for (const engine of engines) sizes.set(engine, 1);
+  if (sizes.size === 0) for (const engine of engines) if (engine.onRequest !== true) sizes.set(engine, 1);
   return { sizes, folder: values["folder"] };
 }
 

@@ -36,6 +36,15 @@ function stateOf(pid: number): string {
   return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3);
 }
 
+/** Ends what a process has left behind when it ended. */
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 /** Not started yet. Disposing kills it, if it runs. */
 export function serverNode(options: NodeOptions): ServerNode & AsyncDisposable {
   const { name, address, folder, program, args, reaper } = options;
@@ -46,7 +55,8 @@ export function serverNode(options: NodeOptions): ServerNode & AsyncDisposable {
   const launch = (): Running => {
     mkdirSync(data, { recursive: true, mode: 0o700 });
     const output = openSync(log, "a");
-    // In a session of its own: Ctrl-C is for who started it, and that one ends it.
+    // In a session of its own: Ctrl-C is for who started it, and that one ends it. So it leads a process group too,
+    // which its own children belong to: what is sent to it, and its end, are theirs.
     const child = spawn(program, args, {
       cwd: folder,
       detached: true,
@@ -54,13 +64,18 @@ export function serverNode(options: NodeOptions): ServerNode & AsyncDisposable {
       stdio: ["ignore", output, output],
     });
     closeSync(output);
-    const failed = once(child, "error").then(([error]) => Promise.reject(error as Error));
+    const failed = once(child, "error").then(([error]) => {
+      // There is no process: nothing must ever be sent to number 0, which is this one's own group.
+      if (running === started) running = undefined;
+      return Promise.reject(error as Error);
+    });
     const pid = child.pid ?? 0;
     if (pid !== 0) reaper.watch(pid);
     const started: Running = {
       pid,
       stopped: false,
       ended: Promise.race([once(child, "exit"), failed]).then(() => {
+        endGroup(pid);
         reaper.forget(pid);
         if (running === started) running = undefined;
       }),
@@ -75,14 +90,14 @@ export function serverNode(options: NodeOptions): ServerNode & AsyncDisposable {
     readFileSync(log, "utf8").trimEnd().split("\n").slice(-LOG_LINES).join("\n");
 
   const need = (): Running => {
-    if (running === undefined) throw new Error(`${name} does not run`);
+    if (running === undefined || running.pid === 0) throw new Error(`${name} does not run`);
     return running;
   };
 
   const kill = async (signal: NodeSignal): Promise<void> => {
     const target = need();
     const effect = { withinMs: END_WITHIN_MS, signal: AbortSignal.timeout(END_WITHIN_MS + 1_000) };
-    process.kill(target.pid, signal);
+    process.kill(-target.pid, signal);
     if (signal === "SIGSTOP")
       return until(() => stateOf(target.pid) === "T", { ...effect, what: `${name} to stop` });
     if (signal === "SIGCONT")

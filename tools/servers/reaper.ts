@@ -3,7 +3,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-/** Reads `+ pid` and `- pid`, one a line; at the end of its input kills those that are left. */
+/**
+ * Reads `+ pid` and `- pid`, one a line; at the end of its input kills those that are left, each with the process group
+ * that it leads: its own children, which nobody told of.
+ */
 const SCRIPT = `
 pids=" "
 while read -r sign pid; do
@@ -12,11 +15,11 @@ while read -r sign pid; do
     -) pids="\${pids%% $pid *} \${pids#* $pid }" ;;
   esac
 done
-for pid in $pids; do kill -9 "$pid" 2>/dev/null; done
+for pid in $pids; do kill -s KILL -- "-$pid" 2>/dev/null || kill -s KILL "$pid" 2>/dev/null; done
 `;
 
 export type Reaper = AsyncDisposable & {
-  /** From now on `pid` does not outlive this process. */
+  /** From now on `pid`, and the process group that it leads, do not outlive this process. */
   watch(pid: number): void;
   /** It has ended: its number may become another's. */
   forget(pid: number): void;
