@@ -5,7 +5,7 @@ import { REASONS } from "./reasons.ts";
 import { thingOf } from "./short-name.ts";
 import { printable } from "./text.ts";
 
-/** 1: it went wrong, also a command line that cannot be read; 2 says one thing only: there are differences (`diff`, `plan`). */
+/** 1: it went wrong, also a command line that cannot be read; 2 says one thing only: there are differences (`diff`, `plan`, `drift`). */
 export const EXIT = { ok: 0, failed: 1, differs: 2 } as const;
 
 export class CliError extends Error {

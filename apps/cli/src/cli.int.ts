@@ -290,6 +290,39 @@ describe("conductors and help", () => {
     expect(ill.stdout).toContain("✓ registry: ");
   });
 
+  it("asks conductors what differs outside; those of greco dev make nothing there", async () => {
+    const on = await dev.model();
+    const { stdout } = ok(await on(["drift"]));
+    for (const name of ["streams", "tables", "worker"])
+      expect(stdout).toContain(`- conductor-${name}: makes nothing outside that it could look at\n`);
+    expect(stdout).toContain("\nNothing differs.\n");
+    ok(await on(["repair", "--conductor", "conductor-worker", "--reason", "to see"]));
+    const audited = ok(await on(["audit", "-o", "jsonl"])).stdout;
+    expect(jsonl<{ method: string }>(audited)).toContainEqual(
+      expect.objectContaining({
+        method: "greco.commit.v1.CommitService/Mend",
+        ...{ reason: "to see", outcome: "asked" },
+      }),
+    );
+    const none = await on(["drift", "--conductor", "nobody"]);
+    expect(none).toMatchObject({ code: 1, stdout: "" });
+    expect(none.stderr).toContain("[CONDUCTOR_NOT_FOUND]\nnext:  greco conductor list");
+    const aws = await on(["doctor", "aws"]);
+    expect(aws.code).toBe(1);
+    expect(aws.stdout).toContain("✗ aws: no conductor of this model works on it");
+  });
+
+  it("I14: a viewer may look what differs, and only a releaser have it put back", async () => {
+    const on = await dev.model();
+    ok(await on(["drift", "--as", "viewer"]));
+    for (const person of ["viewer", "editor"]) {
+      const refused = await on(["repair", "--as", person]);
+      expect(refused).toMatchObject({ code: 1, stdout: "" });
+      expect(refused.stderr).toContain("Mend needs the role releaser");
+    }
+    ok(await on(["repair", "--as", "releaser"]));
+  });
+
   it("explains reasons and kinds, also without any service, and finds what was meant", async () => {
     expect(ok(await greco(["explain", "stale-etag"])).stdout).toMatch(/^reason +STALE_ETAG\nmeans +somebody/);
     expect(ok(await greco(["explain", "Query"])).stdout).toMatch(

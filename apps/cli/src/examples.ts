@@ -69,8 +69,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   conductor: ["greco conductor list"],
   "conductor list": ["greco conductor list"],
   "conductor deregister": ['greco conductor deregister routes --reason "the team has left"'],
+  drift: ["greco drift", "greco drift --conductor lambda -o json"],
+  repair: ['greco repair --reason "somebody edited it in the console"'],
   explain: ["greco explain STALE_ETAG", "greco explain query"],
-  doctor: ["greco doctor"],
+  doctor: ["greco doctor", "greco doctor aws --model airline"],
   completion: ["source <(greco completion bash)"],
   version: ["greco version"],
 };

@@ -19,6 +19,7 @@ describe("the command line", () => {
     const promised = [
       ...["dev", "model", "kind", "get", "list", "describe", "export", "validate", "plan", "make-it-so"],
       ...["confirm", "rollback", "history", "audit", "status", "explain", "doctor", "completion", "version"],
+      ...["drift", "repair"],
       ...["create", "edit", "apply", "diff", "rebase", "approve", "discard"].map((verb) => `draft ${verb}`),
       ...["get", "watch", "withdraw"].map((verb) => `proposal ${verb}`),
       ...["list", "deregister"].map((verb) => `conductor ${verb}`),

@@ -6,6 +6,7 @@ import { addCommitCommands } from "./commands/commit.ts";
 import { addConductorCommands } from "./commands/conductor.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addDraftCommands } from "./commands/draft.ts";
+import { addDriftCommands } from "./commands/drift.ts";
 import { addEntityCommands } from "./commands/entity.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addHistoryCommands } from "./commands/history.ts";
@@ -64,6 +65,7 @@ export function createProgram(signal: AbortSignal, exit: (code: number) => void)
   addStreamCommands(program, runner);
   addStatusCommand(program, runner);
   addConductorCommands(program, runner);
+  addDriftCommands(program, runner);
   program.commandsGroup("Help:");
   addExplainCommand(program, runner);
   addDoctorCommand(program, runner);

@@ -28,18 +28,38 @@ const NO_REASONS = new Set([
     "UNAUTHENTICATED",
   ],
   // Node's, the system's and SQL's words.
-  ...["ENOENT", "EEXIST", "EPERM", "ERR_WORKER_OUT_OF_MEMORY", "SIGINT", "SIGKILL", "SIGTERM", "JWT", "OKP"],
+  ...[
+    "ENOENT",
+    "EEXIST",
+    "EPERM",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ENOTFOUND",
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "ERR_WORKER_OUT_OF_MEMORY",
+    "SIGINT",
+    "SIGKILL",
+    "SIGTERM",
+    "JWT",
+    "OKP",
+  ],
   // OpenTelemetry's variables.
   ...["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_SDK_DISABLED"],
   ...["ASC", "DESC", "BEGIN", "COMMIT", "ROLLBACK", "OPTIONS", "UTC"],
   // What a setting's help shows, a method of HTTP, a kind of write, an engine's name.
   ...["VALUE", "TEXT", "FILE", "OK", "GET", "CAS", "NATS"],
+  // What AWS and the region of a conductor call a state.
+  ...["IN_PROGRESS", "READY"],
   // Parts of reasons that are looked for.
   ...["REGISTERED", "INCARNATION"],
 ]);
 
-/** Variables of the environment. */
-const isVariable = (literal: string): boolean => literal.startsWith("GRECO_");
+/** Variables of the environment: Greco's, and those that AWS Lambda sets itself. */
+const isVariable = (literal: string): boolean =>
+  literal.startsWith("GRECO_") ||
+  literal.startsWith("AWS_") ||
+  /^LAMBDA_(RUNTIME_DIR|TASK_ROOT)$/.test(literal);
 
 const isSource = (file: string): boolean =>
   file.endsWith(".ts") &&

@@ -3,6 +3,7 @@ import { CALL_REASONS } from "./reasons/calls.ts";
 import { COMMIT_REASONS } from "./reasons/commit.ts";
 import { DATA_REASONS } from "./reasons/data.ts";
 import { FINDING_REASONS } from "./reasons/findings.ts";
+import { LAMBDA_REASONS } from "./reasons/lambda.ts";
 import { MODEL_REASONS } from "./reasons/model.ts";
 import type { Reasons } from "./reasons/reason.ts";
 
@@ -12,4 +13,5 @@ export const REASONS: Reasons = {
   ...FINDING_REASONS,
   ...COMMIT_REASONS,
   ...DATA_REASONS,
+  ...LAMBDA_REASONS,
 };

@@ -1,17 +1,21 @@
-/** `greco doctor`: looks at every connection, the conductors and the lanes, and says what to do. */
-import type { Command } from "commander";
+/**
+ * `greco doctor`: looks at every connection, the conductors and the lanes, and says what to do; `greco doctor aws`: has
+ * conductors try their own credentials and permissions.
+ */
+import { Argument, type Command } from "commander";
+import { InspectRequest_Subject as Subject } from "@greco/contracts/greco/commit/v1/commit";
 import { Conductor_State } from "@greco/contracts/greco/conductor/v1/conductor";
+import { diagnoseAccess } from "../access.ts";
 import { describeError, EXIT } from "../cli-error.ts";
 import { kindsWithoutConductor, listConductors } from "../conductors.ts";
 import { findAddresses } from "../connection.ts";
 import type { Context, Runner } from "../context.ts";
+import type { Diagnosis } from "../diagnosis.ts";
 import { PAGE_SIZE, pages } from "../names.ts";
 import type { Paint } from "../output.ts";
 import { heldLines } from "../reader-view.ts";
 import { shortName } from "../short-name.ts";
 import { oneLine } from "../text.ts";
-
-type Diagnosis = { readonly what: string; readonly state: "ok" | "bad" | "note"; readonly detail: string };
 
 const SIGN: Readonly<Record<Diagnosis["state"], readonly [sign: string, paint: Paint]>> = {
   ok: ["✓", "green"],
@@ -27,13 +31,18 @@ const CLOCK_APART_MS = 5_000;
 export function addDoctorCommand(program: Command, { run }: Runner): void {
   program
     .command("doctor")
+    .addArgument(
+      new Argument("[what]", "aws: the credentials and permissions of the model's conductors").choices([
+        "aws",
+      ]),
+    )
     .description("looks at connections, conductors, clocks and lanes, and says what to do")
     .action(
-      run<[], unknown>(async (context) => {
+      run<[string | undefined], unknown>(async (context, _options, what) => {
         const items = context.output.items();
         let bad = false;
         try {
-          for await (const each of diagnose(context)) {
+          for await (const each of what === undefined ? diagnose(context) : access(context)) {
             bad ||= each.state === "bad";
             const [sign, paint] = SIGN[each.state];
             items.item(
@@ -150,4 +159,10 @@ async function* lanesOf(context: Context, model: string): AsyncGenerator<Diagnos
   const held = heldLines(lanes);
   for (const detail of held) yield { what: "lanes", state: "bad", detail };
   if (held.length === 0) yield { what: "lanes", state: "ok", detail: `${lanes.length} live, none is held` };
+}
+
+async function* access(context: Context): AsyncGenerator<Diagnosis> {
+  const model = context.parent();
+  const { commit } = await context.clients();
+  yield* diagnoseAccess(commit.inspect({ model, subject: Subject.ACCESS }, { signal: context.signal }));
 }

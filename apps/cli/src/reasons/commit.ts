@@ -135,6 +135,14 @@ export const COMMIT_REASONS = {
     means: "a conductor answers a plan that is over",
     next: "nothing to do: nobody waits for it",
   },
+  INSPECTION_ENDED: {
+    means: "a conductor tells what it found outside when nobody waits for it any more",
+    next: "nothing to do; if it needs more time than it gets: greco drift --within 5m",
+  },
+  TOO_MANY_INSPECTIONS: {
+    means: "conductors of the model are looking outside for several callers already",
+    next: "wait until those have their answer, and look again",
+  },
   TOO_MANY_REPAIRS: {
     means: "runtimes miss more bindings than conductors are asked for at once",
     next: "nothing to do: runtimes ask again by themselves; if the binding store was lost as a whole, restore it",
