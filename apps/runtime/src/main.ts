@@ -1,11 +1,11 @@
 /**
- * A runtime as a process of its own, on worker threads.
+ * A runtime as a process of its own: programs on worker threads, and where it is told of a region on AWS Lambda.
  *
  *   node apps/runtime/src/main.ts --help
  */
 import { availableParallelism } from "node:os";
 import { createWorkerFunctionHost } from "@greco/adapter-worker";
-import { engineSettings, openEngines } from "@greco/engines";
+import { engineSettings, lambdaSettings, openEngines, openFunctionHost } from "@greco/engines";
 import { config, runService } from "@greco/service-kit";
 import { openColdBoot } from "./cold-boot.ts";
 import { RUNTIME_APP_LIMITS } from "./limits.ts";
@@ -20,6 +20,7 @@ await runService(
     services: [],
     settings: {
       ...engineSettings(ports),
+      ...lambdaSettings,
       name: config.text("what it is called in claims and lanes' writers", { default: "runtime" }),
       listen: config.listen("where health is served", { default: { host: "127.0.0.1", port: 7404 } }),
       models: config.list("models that it serves; none: all", { default: [] }),
@@ -42,7 +43,8 @@ await runService(
   async (parts, signal) => {
     const { given, stack, clock, ids, log, readiness, metrics } = parts;
     const stores = await openEngines(ports, parts, signal);
-    const functionHost = stack.use(createWorkerFunctionHost({ threads: given.threads, clock, log }));
+    const worker = createWorkerFunctionHost({ threads: given.threads, clock, log });
+    const functionHost = stack.use(await openFunctionHost(worker, { given, log }));
     const { name, listen, leaseMs, models } = given;
     const coldBoot = openColdBoot(given, stack);
     stack.use(

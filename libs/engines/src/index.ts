@@ -1,3 +1,5 @@
+export { lambdaSettings, openFunctionHost } from "./lambda.ts";
+export type { FunctionHostParts, LambdaConfig } from "./lambda.ts";
 export { openEngines } from "./open-engines.ts";
 export type { EngineParts } from "./open-engines.ts";
 export type { PortName, Ports } from "./ports.ts";

@@ -33,7 +33,7 @@ export function functionCode(
 ): FunctionCode {
   const files = {
     "index.mjs": strToU8(source),
-    "query.json": strToU8(jsonOf(seenByFunction(query, tables))),
+    "query.json": strToU8(jsonOf(seenByFunction(query))),
     "tables.json": strToU8(jsonOf(Object.fromEntries(tables.map((table) => [table.name, table])))),
   };
   const zip = zipSync(files, entry);
@@ -45,10 +45,9 @@ export function functionCode(
 }
 
 /** Only what changes what the function does: where the query reads and how often it tries again is the runtime's. */
-function seenByFunction(query: QueryContent, contents: readonly TableContent[]): object {
+function seenByFunction(query: QueryContent): object {
   const { name, where, select, handler, timeoutMs, schemas } = query;
-  const tables = contents.map((table) => table.name).toSorted();
-  return { name, tables, where, select, handler, timeoutMs, schemas };
+  return { name, tables: query.tables.toSorted(), where, select, handler, timeoutMs, schemas };
 }
 
 /** What is undefined is left out. */

@@ -1,10 +1,17 @@
 /** What a program can do wrong to its host: loop, wait, leave, take all memory. Only the guilty call fails. */
 import { expect } from "vitest";
 import { ProgramLoadError } from "../function-host.ts";
-import { handlerOf, type HostTest, programOf, run, short } from "./function-host.helpers.ts";
+import {
+  handlerOf,
+  type HostReasons,
+  type HostTest,
+  programOf,
+  run,
+  short,
+} from "./function-host.helpers.ts";
 import { noAbort, rejection } from "./harness.ts";
 
-export function misbehaviourTests(test: HostTest): void {
+export function misbehaviourTests(test: HostTest, reasons: HostReasons): void {
   const innocent = { n: 1 };
   const bad: readonly (readonly [what: string, body: string, reason: string, timeoutMs?: number])[] = [
     ["loops for ever", "for (;;) {}", "TIMEOUT", 100],
@@ -16,11 +23,11 @@ export function misbehaviourTests(test: HostTest): void {
     ],
     ["waits for ever", "await new Promise(() => {})", "TIMEOUT", 100],
     ["leaves the process", "process.exit(0)", "HANDLER_THREW"],
-    ["ends its thread", "process.reallyExit(3)", "WORKER_ENDED"],
+    ["ends its thread", "process.reallyExit(3)", reasons.ended],
     [
       "takes all memory",
       "const all = []; for (;;) all.push(new Array(1e5).fill({}))",
-      "OUT_OF_MEMORY",
+      reasons.outOfMemory,
       20_000,
     ],
     [
@@ -74,8 +81,8 @@ export function misbehaviourTests(test: HostTest): void {
     const dies = programOf({ handler: "process.reallyExit(1); export function handle() {}" });
     const refused = [never, dies].map((program) => rejection(host.load(program, noAbort), ProgramLoadError));
     expect((await Promise.all(refused)).map((error) => error.reason)).toEqual([
-      "LOAD_TIMEOUT",
-      "WORKER_ENDED",
+      reasons.loadTimeout,
+      reasons.ended,
     ]);
     expect((await run(host, handlerOf("return 1"), [{}])).map(short)).toEqual([[1]]);
   });

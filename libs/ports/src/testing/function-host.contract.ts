@@ -8,17 +8,23 @@ import { misbehaviourTests } from "./function-host-misbehaviour.contract.ts";
 import {
   bands,
   handlerOf,
+  type HostReasons,
   type HostTest,
   invocationOf,
   programOf,
   run,
   short,
+  WORKER_REASONS,
 } from "./function-host.helpers.ts";
 import { bytes, noAbort, rejection, text } from "./harness.ts";
 
 export type FunctionHostSetup = () => Promise<FunctionHost> | FunctionHost;
 
-export function functionHostContract(name: string, setup: FunctionHostSetup): void {
+export function functionHostContract(
+  name: string,
+  setup: FunctionHostSetup,
+  reasons: HostReasons = WORKER_REASONS,
+): void {
   const test: HostTest = (title, body) => {
     it(title, { timeout: 60_000 }, async () => {
       await using host = await setup();
@@ -29,7 +35,7 @@ export function functionHostContract(name: string, setup: FunctionHostSetup): vo
     describe("loading", () => loadTests(test));
     describe("expressions", () => expressionTests(test));
     describe("handlers", () => handlerTests(test));
-    describe("programs that misbehave", () => misbehaviourTests(test));
+    describe("programs that misbehave", () => misbehaviourTests(test, reasons));
     describe("life", () => lifeTests(test));
   });
 }

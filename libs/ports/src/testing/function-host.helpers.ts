@@ -6,6 +6,21 @@ import { bytes, noAbort, text } from "./harness.ts";
 /** An `it` whose body gets a host of its own. */
 export type HostTest = (title: string, body: (host: FunctionHost) => Promise<void>) => void;
 
+/** Where hosts honestly differ: what they call the end of what a program runs in. What becomes of it does not differ. */
+export type HostReasons = {
+  /** A call's program has ended its thread, its process. */
+  readonly ended: string;
+  readonly outOfMemory: string;
+  /** The program does not end loading. */
+  readonly loadTimeout: string;
+};
+
+export const WORKER_REASONS: HostReasons = {
+  ended: "WORKER_ENDED",
+  outOfMemory: "OUT_OF_MEMORY",
+  loadTimeout: "LOAD_TIMEOUT",
+};
+
 const flightSchema = {
   type: "object",
   properties: { delay: { type: "number" }, band: { type: "string" }, n: { type: "integer" } },

@@ -14,6 +14,8 @@ type Loaded = { readonly runner: Runner } | Extract<CallResponse, { refused: unk
 
 /** Once a process, while AWS starts it, so that a warm one only runs. Never rejects. */
 const loading = load();
+// There it is paid for ahead of calls; elsewhere the first call waits for it, under the function's own time limit.
+if (process.env["AWS_LAMBDA_INITIALIZATION_TYPE"] === "provisioned-concurrency") await loading;
 
 export async function handler(request: CallRequest): Promise<CallResponse> {
   guardProcess();
