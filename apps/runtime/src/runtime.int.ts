@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } from "@greco/adapter-embedded";
 import { createWorkerFunctionHost } from "@greco/adapter-worker";
+import { lambdaSettings, openFunctionHost } from "@greco/engines";
 import type { LaneWriter, OpenLane } from "@greco/lane-kit";
 import { openLaneWriter } from "@greco/lane-kit";
 import type { BindingStore, LaneStore, Wake } from "@greco/ports";
-import { createLog, systemClock, systemIds } from "@greco/service-kit";
+import { createLog, parseConfig, systemClock, systemIds } from "@greco/service-kit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startRuntime } from "./start-runtime.ts";
 import { Flow, MODEL, stream } from "./testing/flow.ts";
@@ -106,6 +107,30 @@ describe("a runtime on worker threads", () => {
     const open = left.filter(({ info, state }) => info.derived !== undefined && state.end === undefined);
     expect(open).toEqual([]);
   });
+});
+
+it("holds the lanes of a query whose host it was not told of, says what to give it, and goes on with others", async () => {
+  const given = parseConfig(lambdaSettings, { flags: [], env: {} });
+  const worker = createWorkerFunctionHost({ threads: 1, ...basics });
+  const functionHost = stack.use(await openFunctionHost(worker, { given, log }));
+  const listen = { host: "127.0.0.1", port: 0 };
+  const runtime = stack.use(
+    await startRuntime({ ...stores, ...basics, functionHost }, { listen, leaseMs: LEASE_MS }, stop.signal),
+  );
+  await publish(20);
+  expect(await settle(20_000)).toEqual([]);
+  const qualifiedArn = "arn:aws:lambda:eu-west-1:123456789012:function:label:7";
+  const lambda = { qualifiedArn, codeSha256: "", configHash: "", concurrency: 1, batch: 1 };
+  await flow.commit({ label: "y", lambda }, stop.signal);
+  await publish(20);
+  const held = () => runtime.status()[0]?.units.filter(({ holding }) => holding !== undefined) ?? [];
+  await expect.poll(() => held().length, { timeout: 20_000 }).toBe(2);
+  for (const { query, holding } of held()) {
+    expect(query).toBe("query/label@1");
+    expect(holding).toMatch(/give it --lambda-region/);
+  }
+  // All inputs once by `double`; by `label` those before its marker.
+  await expect.poll(() => runtime.status()[0]?.counts.outputs, { timeout: 20_000 }).toBe(60);
 });
 
 describe("two runtimes, each a process", () => {

@@ -2,7 +2,7 @@
  * A model of two queries in a row on real stores: `double` (CEL: b = a × factor) from s to t, and `label` (a handler) from
  * t to u. Epochs change the factor, the label, or both; a checker of its own says what should stand in u.
  */
-import type { ChangedBinding, QueryContent } from "@greco/domain/epoch";
+import type { ChangedBinding, LambdaContent, QueryContent } from "@greco/domain/epoch";
 import type { Entry, LaneId } from "@greco/domain/lane";
 import { seq } from "@greco/domain/lane";
 import type { EntityIdentity } from "@greco/domain/model";
@@ -14,7 +14,8 @@ export const MODEL = modelId("m");
 export const stream = (name: string): EntityIdentity => `stream/${name}@1` as EntityIdentity;
 const query = (name: string): EntityIdentity => `query/${name}@1` as EntityIdentity;
 
-export type Config = { readonly factor: number; readonly label: string };
+/** `lambda`: where `label` runs, if not on worker threads. */
+export type Config = { readonly factor: number; readonly label: string; readonly lambda?: LambdaContent };
 type Stores = { readonly laneStore: LaneStore; readonly bindingStore: BindingStore; readonly wake: Wake };
 
 const SCHEMAS = { from: {}, tables: {} } as const;
@@ -40,6 +41,7 @@ function label(config: Config): QueryContent {
     to: "u",
     handler: `export const handle = (event) => ({ n: event.n, text: ${JSON.stringify(config.label)} + event.b });`,
     onError: { retries: 0, then: "dead-letter" },
+    ...(config.lambda === undefined ? {} : { lambda: config.lambda }),
   };
 }
 
