@@ -52,6 +52,8 @@ export type ConductorProcess<S extends ConfigSchema & ConductorSettings> = {
     dependencies: ConductorDependencies,
     options: ConductorOptions,
     signal: AbortSignal,
+    /** For what a conductor is told beside what every one is. */
+    parts: ServiceParts<S>,
   ) => Promise<RunningConductor>;
 };
 
@@ -79,6 +81,7 @@ export async function runConductor<const S extends ConfigSchema & ConductorSetti
           ...(writesSnapshots === undefined ? {} : { writesSnapshots }),
         },
         signal,
+        parts,
       ),
     );
     if (metrics !== undefined) stack.defer(observeConductor(metrics, running));

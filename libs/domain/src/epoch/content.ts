@@ -61,6 +61,9 @@ export type LambdaContent = {
   readonly concurrency: number;
   /** Messages of one call at most. */
   readonly batch: number;
+  /** As the query says; for the conductor, which takes back behind the crossing what is too much. Absent: none. */
+  readonly reservedConcurrency?: number;
+  readonly provisionedConcurrency?: number;
 };
 
 /** What stands in the built-in stream `dead-letters`. `payload` is the input as text. */

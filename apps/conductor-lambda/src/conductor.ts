@@ -1,0 +1,179 @@
+/**
+ * Kind `query`, with `runtime: lambda`: each becomes a function of AWS Lambda, each content of it a numbered version, and
+ * an epoch names the version (docs/decisions/0100-lambda.md). No alias, no weight and no $LATEST takes part in the switch.
+ *
+ * C1 (K1, K4). Function and version are intended before the first create, and the binding stands on both.
+ * C2 (R6). A version is found by its content: a prepare again gives the same binding, while the version is there.
+ * C3. Prepare, undo, retire and mend of one function are in series; functions are side by side.
+ */
+import {
+  PrepareError,
+  type Affected,
+  type Conductor,
+  type Finding,
+  type NewBinding,
+  type Preparation,
+} from "@greco/conductor-kit";
+import type { QueryContent } from "@greco/domain/epoch";
+import type { CandidateId, EntityIdentity, ModelId } from "@greco/domain/model";
+import { streamKey } from "@greco/query-kit";
+import { checkAccess } from "./check-access.ts";
+import { Drifts } from "./drift.ts";
+import { FunctionError, findingOf } from "./function-error.ts";
+import { descriptionOf, functionObject, parseObject, versionObject } from "./function-name.ts";
+import { QUERIES_A_TURN } from "./limits.ts";
+import { makeFunction, type Workshop } from "./make-function.ts";
+import { RegionFacts } from "./region-facts.ts";
+import { removeObjects } from "./remove-objects.ts";
+import { isMine, review } from "./review.ts";
+import { sideBySide, Turns } from "./turns.ts";
+import { bindingText, wantedOf, type WantedFunction, type Wishes } from "./wanted.ts";
+
+/** What the loop behind the marker tells, and is told (go-live.ts). */
+export type LiveView = {
+  recheck(name: string): void;
+  isSettled(model: ModelId, entity: EntityIdentity): boolean;
+};
+
+export type LambdaDependencies = Wishes & {
+  readonly workshop: Workshop;
+  readonly live: LiveView;
+  /** Functions whose concurrency an open candidate may have raised. */
+  readonly raised: RaisedFunctions;
+};
+
+/** Which open candidates have functions whose concurrency is not to be lowered yet. */
+export class RaisedFunctions {
+  readonly #byCandidate = new Map<string, readonly string[]>();
+
+  add(model: ModelId, candidate: CandidateId, names: readonly string[]): void {
+    this.#byCandidate.set(`${model}/${candidate}`, names);
+  }
+
+  /** The candidate is decided; returns what it had. */
+  take(model: ModelId, candidate: CandidateId): readonly string[] {
+    const key = `${model}/${candidate}`;
+    const names = this.#byCandidate.get(key) ?? [];
+    this.#byCandidate.delete(key);
+    return names;
+  }
+
+  has(name: string): boolean {
+    return [...this.#byCandidate.values()].some((names) => names.includes(name));
+  }
+}
+
+type Making = { readonly each: Affected; readonly wanted: WantedFunction };
+
+export function createLambdaConductor(dependencies: LambdaDependencies): Conductor {
+  const { workshop, live, raised, prefix } = dependencies;
+  const facts = new RegionFacts(workshop);
+  const turns = new Turns();
+  const drifts = new Drifts({ workshop, wishes: dependencies, turns, live });
+
+  /** C3: one function after the other is given back, each in its turn. */
+  const remove = async (model: ModelId, objects: readonly string[], signal: AbortSignal): Promise<void> => {
+    const byName = Map.groupBy(objects, (object) => parseObject(object).name);
+    const work = ([name, some]: [string, string[]], over: AbortSignal): Promise<void> =>
+      turns.take(name, () => removeObjects(workshop, { prefix, model }, some, over));
+    await sideBySide([...byName], workshop.limits.functionsAtOnce, work, signal);
+  };
+  const decided = (model: ModelId, candidate: CandidateId): void => {
+    for (const name of raised.take(model, candidate)) live.recheck(name);
+  };
+
+  return {
+    name: "conductor-lambda",
+    kinds: ["query"],
+    watches: ["stream", "table"],
+
+    review: (request, signal) => review(workshop, facts, dependencies, request, signal),
+
+    async prepare(preparation, signal) {
+      const makings = await makingsOf(preparation, dependencies, signal);
+      if (makings.length === 0) return [];
+      const { model, candidate, intend } = preparation;
+      await intend(makings.flatMap(({ wanted }) => objectsOf(wanted)));
+      raised.add(
+        model,
+        candidate,
+        makings.map(({ wanted }) => wanted.name),
+      );
+      const work = (making: Making, over: AbortSignal): Promise<NewBinding> =>
+        turns.take(making.wanted.name, () => bindingOf(workshop, making, candidate, over));
+      try {
+        return await sideBySide(makings, workshop.limits.functionsAtOnce, work, signal);
+      } catch (error) {
+        throw toPrepareError(error);
+      }
+    },
+
+    /** Nothing waits for the commit: what follows the crossing is done by go-live.ts. */
+    release({ model, candidate }) {
+      decided(model, candidate);
+      return Promise.resolve();
+    },
+    async undo({ model, candidate, objects }, signal) {
+      await remove(model, objects, signal);
+      decided(model, candidate);
+    },
+    retire: ({ model, free }, signal) => remove(model, free, signal),
+
+    takes: isMine,
+    owns: (content) => (JSON.parse(content) as QueryContent).lambda !== undefined,
+    inputsOf: ({ content }) => Promise.resolve([streamKey((JSON.parse(content) as QueryContent).from)]),
+
+    inspect: (inForce, signal) => drifts.inspect(inForce, signal),
+    mend: (inForce, signal) => drifts.mend(inForce, signal),
+    checkAccess: (signal) => checkAccess(workshop, dependencies, signal),
+  };
+}
+
+const objectsOf = ({ name, contentHash }: WantedFunction): readonly string[] => [
+  functionObject(name),
+  versionObject(name, contentHash),
+];
+
+async function makingsOf(
+  { model, claimed, after }: Preparation,
+  dependencies: LambdaDependencies,
+  signal: AbortSignal,
+): Promise<readonly Making[]> {
+  const makings: Making[] = [];
+  for (const [index, each] of claimed.entries()) {
+    const { after: entity } = each;
+    if (entity === undefined || !isMine(each)) continue;
+    makings.push({ each, wanted: await wantedOf(model, entity, after, dependencies, signal) });
+    // Others of this process have work to do, too.
+    if (index % QUERIES_A_TURN === QUERIES_A_TURN - 1) await dependencies.workshop.clock.sleep(0, signal);
+  }
+  return makings;
+}
+
+async function bindingOf(
+  workshop: Workshop,
+  { each, wanted }: Making,
+  candidate: CandidateId,
+  signal: AbortSignal,
+): Promise<NewBinding> {
+  try {
+    const description = descriptionOf(wanted.owner, candidate, wanted.contentHash);
+    const { arn } = await makeFunction(workshop, wanted, description, signal);
+    return { entity: each.identity, content: bindingText(wanted, arn), uses: objectsOf(wanted) };
+  } catch (error) {
+    if (!(error instanceof FunctionError)) throw error;
+    throw new PrepareError([findingOf(each.key, wanted.name, error)]);
+  }
+}
+
+/** All that failed by itself, as one; what ended because another failed tells nothing. */
+function toPrepareError(error: unknown): unknown {
+  const all: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
+  const findings: Finding[] = [];
+  for (const each of all) {
+    if (!(each instanceof PrepareError)) return each;
+    findings.push(...each.findings);
+  }
+  const telling = findings.filter(({ reason }) => reason !== "NOT_READY_IN_TIME");
+  return new PrepareError(telling.length > 0 ? telling : findings);
+}

@@ -1,0 +1,13 @@
+export { awsRegion } from "./aws-region.ts";
+export type { AwsClients } from "./aws-region.ts";
+export { createLambdaConductor } from "./conductor.ts";
+export type { LambdaDependencies, LiveView } from "./conductor.ts";
+export { startGoLive } from "./go-live.ts";
+export type { GoLive, GoLiveDependencies } from "./go-live.ts";
+export { LAMBDA_LIMITS } from "./limits.ts";
+export type { LambdaLimits } from "./limits.ts";
+export { RegionError } from "./region.ts";
+export type { Region } from "./region.ts";
+export { startConductorLambda } from "./start.ts";
+export type { LambdaConductorDependencies } from "./start.ts";
+export type { FunctionCode, Packaging, Wishes } from "./wanted.ts";
