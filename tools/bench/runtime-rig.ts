@@ -7,7 +7,13 @@ import { createEmbeddedWake, openEmbeddedBindingStore, openEmbeddedLaneStore } f
 import { createWorkerFunctionHost } from "@greco/adapter-worker";
 import type { RunningRuntime } from "@greco/app-runtime";
 import { startRuntime } from "@greco/app-runtime";
-import type { ChangedBinding, QueryContent, StreamContent, TableContent } from "@greco/domain/epoch";
+import type {
+  ChangedBinding,
+  LambdaContent,
+  QueryContent,
+  StreamContent,
+  TableContent,
+} from "@greco/domain/epoch";
 import type { LaneId } from "@greco/domain/lane";
 import { seq } from "@greco/domain/lane";
 import type { EntityIdentity } from "@greco/domain/model";
@@ -64,7 +70,8 @@ function query(version: number): QueryContent {
   };
 }
 
-const payloads = Array.from({ length: 64 }, (_, index) =>
+/** Flights as they are published. */
+export const RIG_PAYLOADS: readonly Uint8Array[] = Array.from({ length: 64 }, (_, index) =>
   Buffer.from(
     JSON.stringify({
       date: "2001/01/10 12:30",
@@ -96,6 +103,9 @@ async function onEmbedded(stack: AsyncDisposableStack): Promise<RigStores> {
   return { laneStore, bindingStore, wake, writerWake: wake, runtimeWake: wake };
 }
 
+/** In place of the worker host: the query is a function, which the host calls. */
+export type RigFunction = { readonly host: FunctionHost; readonly lambda: LambdaContent };
+
 export class RuntimeRig implements AsyncDisposable {
   readonly laneStore: LaneStore;
   readonly #bindingStore: BindingStore;
@@ -105,11 +115,13 @@ export class RuntimeRig implements AsyncDisposable {
   readonly #writer: LaneWriter;
   readonly #signal: AbortSignal;
   readonly #stack: AsyncDisposableStack;
+  readonly #lambda: LambdaContent | undefined;
   #version = 0;
 
   private constructor(
     stores: RigStores,
     host: FunctionHost,
+    lambda: LambdaContent | undefined,
     writer: LaneWriter,
     stack: AsyncDisposableStack,
     signal: AbortSignal,
@@ -119,34 +131,46 @@ export class RuntimeRig implements AsyncDisposable {
     this.#wake = stores.wake;
     this.#runtimeWake = stores.runtimeWake;
     this.#host = host;
+    this.#lambda = lambda;
     this.#writer = writer;
     this.#stack = stack;
     this.#signal = signal;
   }
 
-  static async open(signal: AbortSignal, openStores: OpenRigStores = onEmbedded): Promise<RuntimeRig> {
+  /** `given` is the caller's to dispose. */
+  static async open(
+    signal: AbortSignal,
+    openStores: OpenRigStores = onEmbedded,
+    given?: RigFunction,
+  ): Promise<RuntimeRig> {
     await using opening = new AsyncDisposableStack();
     const stores = await openStores(opening, signal);
-    const host = opening.use(createWorkerFunctionHost({ threads: 1, clock, log }));
+    const host = given?.host ?? opening.use(createWorkerFunctionHost({ threads: 1, clock, log }));
     const { laneStore, bindingStore, writerWake: wake } = stores;
     const options = {
       ...{ laneStore, bindingStore, wake, clock, ids, log },
       ...{ model: RIG_MODEL, name: "source", leaseMs: LEASE_MS },
     };
     const writer = opening.use(await openLaneWriter(options, signal));
-    const rig = new RuntimeRig(stores, host, writer, opening.move(), signal);
+    const rig = new RuntimeRig(stores, host, given?.lambda, writer, opening.move(), signal);
     await rig.#commit([
       [FLIGHTS, stream("flights")],
       [PAYMENTS, stream("payments")],
       [BANDS, bands],
-      [QUERY, query(0)],
+      [QUERY, rig.#query(0)],
     ]);
     return rig;
   }
 
   /** A new version of the query takes effect: each message in flight is of one or the other. */
   async switchQuery(committed: () => void = () => undefined): Promise<void> {
-    await this.#commit([[QUERY, query(this.#version)]], committed);
+    await this.#commit([[QUERY, this.#query(this.#version)]], committed);
+  }
+
+  /** A function holds its tables itself. */
+  #query(version: number): QueryContent {
+    const lambda = this.#lambda;
+    return lambda === undefined ? query(version) : { ...query(version), tables: [], lambda };
   }
 
   /** The newest. */
@@ -190,7 +214,7 @@ export class RuntimeRig implements AsyncDisposable {
   async publish(lane: OpenLane, count: number): Promise<void> {
     const appended: Promise<unknown>[] = [];
     for (let each = 0; each < count; each++) {
-      const payload = payloads[each % payloads.length] as Uint8Array;
+      const payload = RIG_PAYLOADS[each % RIG_PAYLOADS.length] as Uint8Array;
       appended.push(lane.append([{ key: "", payload }], this.#signal));
       if (appended.length >= 4_096) await Promise.all(appended.splice(0));
     }
