@@ -1,16 +1,26 @@
 /**
- * Looks outside that were asked for: one at a time, each within its time. A repeat of one that is under way, or
- * waits, adds nothing; of one that has ended it gets the first answer, for as long as that is kept.
+ * Looks outside: those that were asked for, and one now and then for the metric; one at a time, each within its time.
+ * A repeat of one that is under way, or waits, adds nothing; of one that has ended it gets the first answer, for as
+ * long as that is kept.
  */
 import type { Inspect } from "@greco/contracts/greco/conductor/v1/conductor";
-import { inspect, nothingFound, type Found } from "./inspecting.ts";
+import { inspect, nothingFound, type Found, type Mode } from "./inspecting.ts";
 import type { Session } from "./session.ts";
 import { toMode, toMs } from "./wire.ts";
+
+/** Of one look; the rest is counted. */
+const LOGGED = 10;
 
 export class Inspections {
   /** Undefined: not answered yet. The oldest first. */
   readonly #answers = new Map<string, Found | undefined>();
   #turn: Promise<void> = Promise.resolve();
+  #differences: number | undefined;
+
+  /** As the last look that came to its end has it; undefined: there was none. */
+  get differences(): number | undefined {
+    return this.#differences;
+  }
 
   ask(session: Session, commandId: string, request: Inspect): void {
     if (this.#answers.has(commandId)) {
@@ -26,7 +36,12 @@ export class Inspections {
       return log.warn("conductor.inspections-full", { commandId, waiting });
     this.#answers.set(commandId, undefined);
     session.begin(async () => {
-      const found = await this.#inTurn(session, request);
+      const mode = toMode(request.mode);
+      const givenMs = toMs(request.remaining) ?? limits.inspectMs;
+      const found =
+        mode === undefined
+          ? { ...nothingFound, supported: false }
+          : await this.#inTurn(session, mode, givenMs);
       this.#keep(commandId, found, limits.inspectionsMax);
       session.tell(commandId, found);
     });
@@ -38,12 +53,21 @@ export class Inspections {
     for (const [oldest] of ended.slice(0, Math.max(0, ended.length - max))) this.#answers.delete(oldest);
   }
 
+  /** Until the signal aborts. What differs is shown before somebody asks. */
+  async watch(session: Session, signal: AbortSignal): Promise<never> {
+    const { clock, ids, limits, log } = session.context;
+    for (;;) {
+      // Conductors that started together do not look together: a cloud counts the calls of all.
+      await clock.sleep(limits.driftEveryMs * (0.5 + ids.random()), signal);
+      const { drifts } = await this.#inTurn(session, "drift", limits.inspectMs);
+      for (const { entity, object, reason, message } of drifts.slice(0, LOGGED))
+        log.warn("conductor.drift", { entity, object, reason, message, of: drifts.length });
+    }
+  }
+
   /** Its time runs while it waits: whoever has asked does not wait longer for that. */
-  async #inTurn(session: Session, request: Inspect): Promise<Found> {
-    const { clock, limits, log } = session.context;
-    const mode = toMode(request.mode);
-    if (mode === undefined) return { ...nothingFound, supported: false };
-    const givenMs = toMs(request.remaining) ?? limits.inspectMs;
+  async #inTurn(session: Session, mode: Mode, givenMs: number): Promise<Found> {
+    const { clock, log } = session.context;
     const time = new AbortController();
     const over = AbortSignal.any([time.signal, session.signal]);
     const alarm = clock.sleep(givenMs, over).then(
@@ -59,7 +83,10 @@ export class Inspections {
       () => undefined,
     );
     try {
-      return await turn;
+      const found = await turn;
+      if (mode !== "access" && found.supported)
+        this.#differences = found.drifts.filter(({ mended }) => mended !== true).length;
+      return found;
     } catch (error) {
       session.signal.throwIfAborted();
       log.warn("conductor.inspection-failed", { mode, error });

@@ -40,6 +40,8 @@ export type ConductorLimits = {
   readonly repairsMax: number;
   /** How long a look outside may take when the coordinator names no time. */
   readonly inspectMs: number;
+  /** Between looks that nobody has asked for: hundreds of reads of a cloud, and what they find is seldom urgent. */
+  readonly driftEveryMs: number;
   /** Looks outside that wait, and answers that are kept for repeats: callers are few, and each has its own. */
   readonly inspectionsMax: number;
   /** How long after its time a look that was asked for is still made: more than clocks of one deployment differ. */
@@ -73,6 +75,7 @@ export const CONDUCTOR_LIMITS: ConductorLimits = {
   repairMs: 60_000,
   repairsMax: 1_000,
   inspectMs: 60_000,
+  driftEveryMs: 900_000,
   inspectionsMax: 8,
   inspectStaleMs: 300_000,
   driftsMax: 500,

@@ -26,6 +26,8 @@ export type MemberStatus = {
     readonly candidate: CandidateId;
     readonly phase: CandidateState["phase"];
   }[];
+  /** What outside was found to differ, by the last look; undefined: nobody has looked. */
+  readonly differences: number | undefined;
 };
 
 export class Member {
@@ -43,9 +45,14 @@ export class Member {
   /** Undefined: between two sessions, or over. */
   get status(): MemberStatus | undefined {
     if (this.#session === undefined) return undefined;
-    const { lease, chain, journal } = this.#session;
+    const { lease, chain, journal, inspections } = this.#session;
     const candidates = [...journal.candidates].map(([candidate, { phase }]) => ({ candidate, phase }));
-    return { incarnation: lease.incarnation, viewVersion: chain.version, candidates };
+    return {
+      incarnation: lease.incarnation,
+      viewVersion: chain.version,
+      candidates,
+      differences: inspections.differences,
+    };
   }
 
   /** Rejects with the signal's reason. */
@@ -85,6 +92,8 @@ export class Member {
     session.begin((over) => coldBoot(session, over));
     session.begin((over) => retire(session, over));
     session.begin((over) => session.repairs.run(session, over));
+    if (context.conductor.inspect !== undefined)
+      session.begin((over) => session.inspections.watch(session, over));
     if (this.#writesSnapshots) session.begin((over) => writeSnapshots(session, over));
     try {
       return await session.run(signal);

@@ -23,6 +23,14 @@ export function observeConductor(metrics: Metrics, { status }: RunningConductor)
       "candidates in its journal by phase; accepted, preparing and ready are open work, undoing is owed",
       () => [...status()].flatMap(([model, member]) => candidatesOf(model, member?.candidates ?? [])),
     ),
+    metrics.state(
+      "greco_conductor_drift",
+      "what it found to differ outside from the newest version, by its last look; greco drift tells what",
+      () =>
+        [...status()].flatMap(([model, member]) =>
+          member?.differences === undefined ? [] : [{ value: member.differences, labels: { model } }],
+        ),
+    ),
   ];
   return () => {
     for (const end of ends) end();
