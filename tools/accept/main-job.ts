@@ -26,6 +26,13 @@ export type MainReport = {
     }[];
     readonly gapRatio: number | null;
   };
+  readonly lambda?: {
+    readonly calls: number;
+    readonly messages: number;
+    readonly unseen: number;
+    readonly wrongVersion: number;
+    readonly versions: Readonly<Record<string, string>>;
+  };
   readonly compare?: {
     readonly rolling: Wrong;
     readonly greco: Wrong;

@@ -24,6 +24,8 @@ export type Job = {
   /** A draft that must be vetoed, shown before version 1; none for a model of the user's own. */
   readonly wrong: readonly EntityFile[];
   readonly rate: number;
+  /** How many of them have a say in it. */
+  readonly conductors: number;
   /** What each version must give, worked out by hand: a second opinion that shares no code with Greco. */
   readonly byHand?: readonly [Evaluation, Evaluation];
 };
@@ -34,7 +36,9 @@ export type JobResult = {
   readonly epoch: number;
 };
 
-const CONDUCTORS = 3;
+const inWords = (conductors: number): string =>
+  ["no", "one", "two", "three", "four"][conductors] ?? String(conductors);
+
 /** The change is asked for when this share of the inputs is published. */
 const CHANGE_AT = 0.4;
 
@@ -75,8 +79,10 @@ export class MainJob {
 
   async run(signal: AbortSignal): Promise<JobResult> {
     const { job } = this;
-    this.#tell.step(`A model for ${job.title}, and three conductors that have a say in it`);
-    await this.#story.begin(job.title, CONDUCTORS, signal);
+    this.#tell.step(
+      `A model for ${job.title}, and ${inWords(job.conductors)} conductors that have a say in it`,
+    );
+    await this.#story.begin(job.title, job.conductors, signal);
     this.#tell.say(`models/${job.model}: conductors for streams, tables and queries are registered`);
 
     const vetoes = await this.#veto(signal);

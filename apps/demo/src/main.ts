@@ -6,8 +6,11 @@ import { fileURLToPath } from "node:url";
 import { type Dev, type DevOptions, startDev } from "@greco/dev";
 import { systemClock } from "@greco/service-kit";
 import type { CheckReport } from "./checker.ts";
-import { readEntities } from "@greco/entity-files";
-import { compensationByHand } from "./evaluate.ts";
+import { type EntityFile, readEntities } from "@greco/entity-files";
+import { entityIdentity, entityKey, modelId } from "@greco/domain/model";
+import { compensationByHand, queryOf } from "./evaluate.ts";
+import { checkExecutions, type ExecutionReport, versionsOf } from "./executions.ts";
+import type { LambdaTarget } from "./lambda-target.ts";
 import { type Job, MainJob, withInferredSchema } from "./main-job.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { type DemoOptions, parseOptions, USAGE, UsageError } from "./options.ts";
@@ -17,10 +20,23 @@ import { readInputs } from "./source.ts";
 
 const models = (name: string): string => fileURLToPath(new URL(`../model/${name}`, import.meta.url));
 
+/** What `greco dev` runs by itself, and one more where queries run on Lambda. */
+const CONDUCTORS = { worker: 3, lambda: 4 } as const;
+
+/** The same query, elsewhere. */
+function runningOn(runtime: DemoOptions["runtime"], entities: readonly EntityFile[]): EntityFile[] {
+  return entities.map((each) =>
+    runtime === "lambda" && each.kind === "query" ? { ...each, spec: { ...each.spec, runtime } } : each,
+  );
+}
+
 async function jobOf(options: DemoOptions): Promise<Job> {
+  const conductors = CONDUCTORS[options.runtime];
+  const entitiesOf = async (dir: string): Promise<EntityFile[]> =>
+    runningOn(options.runtime, await readEntities(dir));
   const inputs = await readInputs(options.input);
-  const first = withInferredSchema(await readEntities(options.modelDir ?? models("v1")), inputs);
-  const second = withInferredSchema(await readEntities(options.changeDir ?? models("v2")), inputs);
+  const first = withInferredSchema(await entitiesOf(options.modelDir ?? models("v1")), inputs);
+  const second = withInferredSchema(await entitiesOf(options.changeDir ?? models("v2")), inputs);
   if (options.modelDir !== undefined) {
     return {
       model: "main-job",
@@ -31,9 +47,10 @@ async function jobOf(options: DemoOptions): Promise<Job> {
       second,
       wrong: [],
       rate: options.rate,
+      conductors,
     };
   }
-  const broken = await readEntities(models("broken"));
+  const broken = await entitiesOf(models("broken"));
   const wrong = [
     ...first.filter((each) => !broken.some((other) => other.kind === each.kind && other.name === each.name)),
     ...broken,
@@ -47,6 +64,7 @@ async function jobOf(options: DemoOptions): Promise<Job> {
     second,
     wrong,
     rate: options.rate,
+    conductors,
     byHand: [compensationByHand(1), compensationByHand(2)],
   };
 }
@@ -99,6 +117,30 @@ async function enginesOf(
   return realEngines(stack, process.env, say, signal);
 }
 
+async function lambdaOf(
+  { runtime }: DemoOptions,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<LambdaTarget | undefined> {
+  if (runtime === "worker") return undefined;
+  const { lambdaTarget } = await import("./lambda-target.ts");
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  return lambdaTarget(stack, process.env, say, signal);
+}
+
+/** Which version handled which message, beside which the ledger names. */
+async function executionsOf(
+  dev: Dev,
+  lambda: LambdaTarget,
+  { job, check, epoch }: { readonly job: Job; readonly check: CheckReport; readonly epoch: number },
+  signal: AbortSignal,
+): Promise<ExecutionReport> {
+  // Everything of this model is made by version 1, so identities carry it.
+  const query = entityIdentity(entityKey("query", queryOf(job.first).name), epoch - 1);
+  const versions = await versionsOf(dev, modelId(job.model), query, signal);
+  return checkExecutions(lambda.seen(), check.records, versions);
+}
+
 async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
   const sink = options.json ? process.stderr : process.stdout;
   const narrator = createNarrator(sink, sink.isTTY && (process.env["NO_COLOR"] ?? "") === "");
@@ -106,8 +148,12 @@ async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
   try {
     await using stack = new AsyncDisposableStack();
     const engines = await enginesOf(options, stack, signal);
+    const lambda = await lambdaOf(options, stack, signal);
     const dev = stack.use(
-      await startDev({ dataDir: dir, portBase: options.portBase, logLevel: "error", engines }, signal),
+      await startDev(
+        { dataDir: dir, portBase: options.portBase, logLevel: "error", engines, lambda },
+        signal,
+      ),
     );
     const job = await withFreeModel(await jobOf(options), dev, signal);
     const main = new MainJob({
@@ -119,6 +165,8 @@ async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
     });
     const { check, vetoes, epoch } = await main.run(signal);
     let report = toReport(check, vetoes, epoch);
+    if (lambda !== undefined)
+      report = { ...report, lambda: await executionsOf(dev, lambda, { job, check, epoch }, signal) };
     const expected = job.byHand === undefined ? "by the same CEL library, without the runtime" : "by hand";
     narrator.step(`The checker: it reads the stored lanes itself, and works each result out ${expected}`);
     tell(narrator, check, report, job.what);

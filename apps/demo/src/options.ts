@@ -22,6 +22,8 @@ export type DemoOptions = {
   readonly portBase: number | undefined;
   /** Where the stores are: SQLite in the folder, or etcd, NATS and Cassandra. */
   readonly engines: "embedded" | "real";
+  /** Where the queries run: on the runtime's own threads, or as functions of AWS Lambda. */
+  readonly runtime: "worker" | "lambda";
 };
 
 export class UsageError extends Error {
@@ -41,6 +43,8 @@ export const USAGE = `npm start -- [options]
   --port-base N        serve on N, N+1, … (default: free ports)
   --engines real       on etcd, NATS and Cassandra: where GRECO_ETCD, GRECO_NATS, GRECO_CASSANDRA say (host:port,…),
                        else on own ones, started for this run (needs Go, Java and Maven; slow the first time)
+  --runtime lambda     the queries as functions of AWS Lambda: at the endpoint that GRECO_LAMBDA_ENDPOINT names (a URL),
+                       else on a local stand-in, started for this run (needs Python 3.11 or newer)
   --help               this text`;
 
 const OPTIONS = {
@@ -56,6 +60,7 @@ const OPTIONS = {
   data: { type: "string" },
   "port-base": { type: "string" },
   engines: { type: "string", default: "embedded" },
+  runtime: { type: "string", default: "worker" },
 } as const satisfies ParseArgsOptionsConfig;
 
 /** The option that was probably meant. */
@@ -102,14 +107,18 @@ export function parseOptions(argv: readonly string[]): DemoOptions {
   if (compare !== undefined && values.input !== undefined) {
     throw new UsageError("--compare counts euros, so it runs on the flights only: leave out --input");
   }
-  const { engines } = values;
+  const { engines, runtime } = values;
   if (engines !== "embedded" && engines !== "real") {
     throw new UsageError(`--engines knows 'embedded' and 'real'; got '${engines}'`);
+  }
+  if (runtime !== "worker" && runtime !== "lambda") {
+    throw new UsageError(`--runtime knows 'worker' and 'lambda'; got '${runtime}'`);
   }
   return {
     help: values.help,
     once: values.once,
     engines,
+    runtime,
     json: values.json,
     rate: positive(values.rate, "rate", 700),
     compare,

@@ -1,5 +1,6 @@
 /** The figures of a run: as one JSON object for machines, as a table for people. */
 import type { CheckReport } from "./checker.ts";
+import type { ExecutionReport } from "./executions.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Wrong } from "./rolling.ts";
 import type { Veto } from "./story.ts";
@@ -17,6 +18,8 @@ export type Report = {
     readonly gapRatio: number | null;
   };
   readonly compare?: { readonly rolling: Wrong; readonly greco: Wrong };
+  /** Where the queries run on Lambda. */
+  readonly lambda?: ExecutionReport;
 };
 
 export function toReport(check: CheckReport, vetoes: readonly Veto[], epoch: number): Report {
@@ -25,8 +28,12 @@ export function toReport(check: CheckReport, vetoes: readonly Veto[], epoch: num
   return { inputs, outputs, lost, duplicated, misapplied, vetoes, switch: { epoch, lanes, gapRatio } };
 }
 
-export const isGreen = (report: Report): boolean =>
-  report.lost === 0 && report.duplicated === 0 && report.misapplied === 0 && report.inputs > 0;
+export const isGreen = ({ lost, duplicated, misapplied, inputs, lambda }: Report): boolean =>
+  lost === 0 &&
+  duplicated === 0 &&
+  misapplied === 0 &&
+  inputs > 0 &&
+  (lambda === undefined || (lambda.unseen === 0 && lambda.wrongVersion === 0));
 
 export const count = (value: number): string => value.toLocaleString("en-GB");
 export const euros = (value: number): string => `€${count(value)}`;
@@ -77,5 +84,19 @@ export function tell(narrator: Narrator, check: CheckReport, report: Report, wha
       ],
     ],
   );
+  if (report.lambda !== undefined) tellExecutions(narrator, report.lambda);
   for (const { kind, where, what: why } of check.mistakes) narrator.say(`${kind} at ${where}: ${why}`);
+}
+
+function tellExecutions(narrator: Narrator, lambda: ExecutionReport): void {
+  narrator.table(
+    ["functions, as seen between the runtime and Lambda", ""],
+    [
+      ...Object.entries(lambda.versions).map(([epoch, version]) => [`${epoch} names version`, version]),
+      ["calls", count(lambda.calls)],
+      ["messages in them", count(lambda.messages)],
+      ["results without a call", count(lambda.unseen)],
+      ["handled by another version than the epoch's", count(lambda.wrongVersion)],
+    ],
+  );
 }

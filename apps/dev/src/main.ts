@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type EngineConfig, engineSettings } from "@greco/engines";
 import { nearest, parseConfig } from "@greco/service-kit";
+import type { DevLambda } from "./lambda.ts";
 import { type Dev, startDev } from "./start-dev.ts";
 import { PORTS } from "./stores.ts";
 
 const USAGE = `greco dev [--data DIR] [--port-base N] [--lease-ms N] [--log-level debug|info|warn|error]
           [--engines real --etcd A,B --nats A,B --cassandra A,B]
+          [--lambda-region NAME] [--lambda-endpoint URL] [--lambda-role ARN]
   Starts registry, coordinator, three conductors, ingress and runtime in this process.
   --data DIR       where everything is kept (default ~/.greco/dev)
   --lease-ms N     every lease (default 3000); after a kill -9 a restart goes on about four of them later
@@ -16,6 +18,8 @@ const USAGE = `greco dev [--data DIR] [--port-base N] [--lease-ms N] [--log-leve
   --engines real   on etcd, NATS and Cassandra, at --etcd, --nats, --cassandra (host:port,…) or where GRECO_ETCD,
                    GRECO_NATS and GRECO_CASSANDRA say; more by --cassandra-data-center, --keyspace, --replication,
                    --etcd-prefix, --nats-prefix, and files of credentials as a service's --help says
+  --lambda-region  queries with runtime: lambda become functions there (a fourth conductor), with the credentials that
+                   AWS's SDK finds; at --lambda-endpoint instead of AWS's own; run as --lambda-role unless they name one
 Example:
   greco dev --data .greco/try --port-base 0`;
 const PORT_BASE = 7_100;
@@ -50,8 +54,23 @@ const OPTIONS = {
   "port-base": { type: "string" },
   "log-level": { type: "string", default: "warn" },
   "lease-ms": { type: "string" },
+  "lambda-region": { type: "string" },
+  "lambda-endpoint": { type: "string" },
+  "lambda-role": { type: "string" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
+
+function lambdaOf(values: Readonly<Record<string, unknown>>): DevLambda | undefined {
+  const textOf = (name: string): string | undefined => {
+    const value = values[`lambda-${name}`];
+    return typeof value === "string" ? value : undefined;
+  };
+  const region = textOf("region");
+  const [endpoint, role] = [textOf("endpoint"), textOf("role")];
+  if (region !== undefined) return { region, endpoint, role };
+  if (endpoint === undefined && role === undefined) return undefined;
+  throw new Error("--lambda-region is missing: --lambda-endpoint and --lambda-role go with it");
+}
 
 function refuseUnknown(argv: readonly string[]): void {
   for (const each of argv) {
@@ -84,6 +103,7 @@ function parse(argv: readonly string[]) {
     portBase: portBase === 0 ? undefined : portBase,
     logLevel,
     engines: enginesOf(values),
+    lambda: lambdaOf(values),
     ...(leaseMs === undefined ? {} : { leaseMs }),
   };
 }

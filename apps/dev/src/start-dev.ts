@@ -18,11 +18,12 @@ import { ConductorService } from "@greco/contracts/greco/conductor/v1/conductor"
 import { IngressService } from "@greco/contracts/greco/dataplane/v1/dataplane";
 import { RegistryService } from "@greco/contracts/greco/registry/v1/registry";
 import type { ConductorDependencies } from "@greco/conductor-kit";
-import type { EngineConfig } from "@greco/engines";
-import type { LaneStore, Log } from "@greco/ports";
+import { type EngineConfig, openFunctionHost } from "@greco/engines";
+import type { BindingStore, LaneStore, Log } from "@greco/ports";
 import { type Client, createClient } from "@greco/sdk";
 import { createLog, type LogLevel, systemClock, systemIds } from "@greco/service-kit";
 import { createIdentities, type Person } from "./identities.ts";
+import type { DevLambda } from "./lambda.ts";
 import { lockFolder } from "./lock.ts";
 import { openEngineStores, openStores, type Stores } from "./stores.ts";
 
@@ -38,6 +39,8 @@ export type DevOptions = {
   readonly reviewMs?: number;
   /** Where the stores are, unless embedded; the folder then has keys and tokens only. */
   readonly engines?: EngineConfig | undefined;
+  /** Where queries with `runtime: lambda` become functions; undefined: nobody takes them. */
+  readonly lambda?: DevLambda | undefined;
   /** In place of the embedded ones: opened by the caller, and the caller's to close. */
   readonly stores?: Partial<Stores>;
 };
@@ -59,6 +62,7 @@ export interface Dev extends AsyncDisposable {
   };
   readonly tokenDir: string;
   readonly laneStore: LaneStore;
+  readonly bindingStore: BindingStore;
   clients(person: Person): DevClients;
   /** What a conductor of this name may call: for conductors of one's own, and for tests. */
   asConductor(name: string): Promise<Client<typeof ConductorService>>;
@@ -150,6 +154,12 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
       await start(await conductorParts(name), { limits: conductorLimits, writesSnapshots }, signal),
     );
   }
+  if (options.lambda !== undefined) {
+    const parts = await conductorParts("conductor-lambda");
+    // AWS's SDK is loaded only where it is asked for.
+    const { startLambda } = await import("./lambda.ts");
+    await startLambda(options.lambda, parts, { limits: conductorLimits }, starting, signal);
+  }
   const ingress = starting.use(
     await startIngress(
       { ...basics, ...data, authority },
@@ -157,12 +167,11 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
       signal,
     ),
   );
+  const threads = options.runtimeThreads ?? RUNTIME_THREADS;
+  const worker = createWorkerFunctionHost({ threads, clock: systemClock, log });
+  const { region: lambdaRegion, endpoint: lambdaEndpoint } = options.lambda ?? {};
   const functionHost = starting.use(
-    createWorkerFunctionHost({
-      threads: options.runtimeThreads ?? RUNTIME_THREADS,
-      clock: systemClock,
-      log,
-    }),
+    await openFunctionHost(worker, { given: { lambdaRegion, lambdaEndpoint }, log }),
   );
   const coldBoot = coldBootBy(client(ColdBootService, coordinator.address, identities.runtime));
   starting.use(
@@ -204,6 +213,7 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
     connectAddresses,
     tokenDir,
     laneStore: stores.lanes,
+    bindingStore: stores.bindings,
     clients: clientsOf,
     conductorParts,
     asConductor: async (name) =>

@@ -66,7 +66,7 @@ async function markersBetween(
   if (low.seq >= high.seq || low.epoch === high.epoch) return [];
   if (high.seq - low.seq <= MARKER_SCAN) return scanned(place, low.seq, high.seq, signal);
   const at = seq(Math.floor((low.seq + high.seq) / 2));
-  const middle = (await rowAt(place, at, signal)) ?? { seq: at };
+  const middle: Bound = (await rowAt(place, at, signal)) ?? { seq: at };
   const below = await markersBetween(place, low, middle, signal);
   // Nothing stands behind a row that is missing.
   return middle.epoch === undefined

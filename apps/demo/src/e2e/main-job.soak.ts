@@ -39,7 +39,7 @@ it("I6, I8: the main job on etcd, NATS and Cassandra: nothing lost, duplicated o
   const say = (line: string): void => void told.push(line);
   const narrator: Narrator = { step: say, say, live: () => undefined, table: () => undefined };
   const job = {
-    ...{ model: "airline", title: "delay compensation", what: "flights", rate: RATE },
+    ...{ model: "airline", title: "delay compensation", what: "flights", rate: RATE, conductors: 3 },
     inputs: (await readInputs(undefined)).slice(0, FLIGHTS),
     first,
     second: await readEntities(models("v2")),
