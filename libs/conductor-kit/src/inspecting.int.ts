@@ -195,9 +195,8 @@ describe("what a proposal is changing", () => {
 
   it("is left out also where the change came while the conductor looked", async () => {
     await start();
-    await commit("p1", { a: { n: 1 }, b: { n: 2 } });
-    await region.delete("object-n1");
-    await region.delete("object-n2");
+    await commit("p1", { a: { n: 1 }, b: { n: 2 }, c: { n: 3 } });
+    region.objects.clear();
     const [looks, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     conductor.beforeLook = async () => {
       looks.resolve();
@@ -209,7 +208,7 @@ describe("what a proposal is changing", () => {
     await ready("p3", { b: { n: 5 } });
     goesOn.resolve();
     expect(inspectedOf(await answered("inspect.r.during"))).toMatchObject({
-      ...{ version: 2n, drifts: [], changing: [entity("a"), entity("b")] },
+      ...{ version: 2n, drifts: [gone("c", "object-n3")], changing: [entity("a"), entity("b")] },
     });
   });
 });
