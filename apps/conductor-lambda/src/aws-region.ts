@@ -2,7 +2,7 @@
  * The region on AWS itself, or on what speaks its protocol. One call here is one request: the clients are made with
  * one attempt, since whoever asked looks again.
  */
-import { GetRoleCommand, type IAMClient } from "@aws-sdk/client-iam";
+import { GetRoleCommand, IAMClient } from "@aws-sdk/client-iam";
 import {
   CreateAliasCommand,
   CreateFunctionCommand,
@@ -37,6 +37,16 @@ import {
 } from "./region.ts";
 
 export type AwsClients = { readonly lambda: LambdaClient; readonly iam: IAMClient };
+
+export type AwsAccess = {
+  readonly region: string;
+  /** Instead of AWS's own. */
+  readonly endpoint?: string;
+};
+
+/** Roles are looked at with it. `destroy` it. */
+export const createIamClient = (access: AwsAccess, requestTimeoutMs: number): IAMClient =>
+  new IAMClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: requestTimeoutMs } });
 
 export function awsRegion({ lambda, iam }: AwsClients): Region {
   return {

@@ -22,7 +22,7 @@ import { Drifts } from "./drift.ts";
 import { FunctionError, findingOf } from "./function-error.ts";
 import { descriptionOf, functionObject, parseObject, versionObject } from "./function-name.ts";
 import { QUERIES_A_TURN } from "./limits.ts";
-import { makeFunction, type Workshop } from "./make-function.ts";
+import { makeFunction, type About, type Workshop } from "./make-function.ts";
 import { RegionFacts } from "./region-facts.ts";
 import { removeObjects } from "./remove-objects.ts";
 import { isMine, review } from "./review.ts";
@@ -37,6 +37,8 @@ export type LiveView = {
 
 export type LambdaDependencies = Wishes & {
   readonly workshop: Workshop;
+  /** For what no candidate waits for: retire, drift. */
+  readonly unhurried: Workshop;
   readonly live: LiveView;
   /** Functions whose concurrency an open candidate may have raised. */
   readonly raised: RaisedFunctions;
@@ -44,38 +46,45 @@ export type LambdaDependencies = Wishes & {
 
 /** Which open candidates have functions whose concurrency is not to be lowered yet. */
 export class RaisedFunctions {
-  readonly #byCandidate = new Map<string, readonly string[]>();
+  readonly #byCandidate = new Map<string, Set<string>>();
 
-  add(model: ModelId, candidate: CandidateId, names: readonly string[]): void {
-    this.#byCandidate.set(`${model}/${candidate}`, names);
+  add(model: ModelId, candidate: CandidateId, name: string): void {
+    const key = `${model}/${candidate}`;
+    const names = this.#byCandidate.get(key) ?? new Set();
+    this.#byCandidate.set(key, names.add(name));
   }
 
   /** The candidate is decided; returns what it had. */
-  take(model: ModelId, candidate: CandidateId): readonly string[] {
+  take(model: ModelId, candidate: CandidateId): ReadonlySet<string> {
     const key = `${model}/${candidate}`;
-    const names = this.#byCandidate.get(key) ?? [];
+    const names = this.#byCandidate.get(key) ?? new Set<string>();
     this.#byCandidate.delete(key);
     return names;
   }
 
   has(name: string): boolean {
-    return [...this.#byCandidate.values()].some((names) => names.includes(name));
+    return this.#byCandidate.values().some((names) => names.has(name));
   }
 }
 
 type Making = { readonly each: Affected; readonly wanted: WantedFunction };
 
 export function createLambdaConductor(dependencies: LambdaDependencies): Conductor {
-  const { workshop, live, raised, prefix } = dependencies;
+  const { workshop, unhurried, live, raised, prefix } = dependencies;
   const facts = new RegionFacts(workshop);
   const turns = new Turns();
-  const drifts = new Drifts({ workshop, wishes: dependencies, turns, live });
+  const drifts = new Drifts({ workshop: unhurried, wishes: dependencies, turns, live });
 
   /** C3: one function after the other is given back, each in its turn. */
-  const remove = async (model: ModelId, objects: readonly string[], signal: AbortSignal): Promise<void> => {
+  const remove = async (
+    by: Workshop,
+    model: ModelId,
+    objects: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> => {
     const byName = Map.groupBy(objects, (object) => parseObject(object).name);
     const work = ([name, some]: [string, string[]], over: AbortSignal): Promise<void> =>
-      turns.take(name, () => removeObjects(workshop, { prefix, model }, some, over));
+      turns.take(name, () => removeObjects(by, { prefix, model }, some, over));
     await sideBySide([...byName], workshop.limits.functionsAtOnce, work, signal);
   };
   const decided = (model: ModelId, candidate: CandidateId): void => {
@@ -94,13 +103,18 @@ export function createLambdaConductor(dependencies: LambdaDependencies): Conduct
       if (makings.length === 0) return [];
       const { model, candidate, intend } = preparation;
       await intend(makings.flatMap(({ wanted }) => objectsOf(wanted)));
-      raised.add(
-        model,
-        candidate,
-        makings.map(({ wanted }) => wanted.name),
-      );
       const work = (making: Making, over: AbortSignal): Promise<NewBinding> =>
-        turns.take(making.wanted.name, () => bindingOf(workshop, making, candidate, over));
+        turns.take(making.wanted.name, () =>
+          bindingOf(
+            workshop,
+            making,
+            {
+              description: descriptionOf(making.wanted.owner, candidate, making.wanted.contentHash),
+              raises: () => raised.add(model, candidate, making.wanted.name),
+            },
+            over,
+          ),
+        );
       try {
         return await sideBySide(makings, workshop.limits.functionsAtOnce, work, signal);
       } catch (error) {
@@ -114,10 +128,10 @@ export function createLambdaConductor(dependencies: LambdaDependencies): Conduct
       return Promise.resolve();
     },
     async undo({ model, candidate, objects }, signal) {
-      await remove(model, objects, signal);
+      await remove(workshop, model, objects, signal);
       decided(model, candidate);
     },
-    retire: ({ model, free }, signal) => remove(model, free, signal),
+    retire: ({ model, free }, signal) => remove(unhurried, model, free, signal),
 
     takes: isMine,
     owns: (content) => (JSON.parse(content) as QueryContent).lambda !== undefined,
@@ -125,7 +139,7 @@ export function createLambdaConductor(dependencies: LambdaDependencies): Conduct
 
     inspect: (inForce, signal) => drifts.inspect(inForce, signal),
     mend: (inForce, signal) => drifts.mend(inForce, signal),
-    checkAccess: (signal) => checkAccess(workshop, dependencies, signal),
+    checkAccess: (signal) => checkAccess(unhurried, dependencies, signal),
   };
 }
 
@@ -153,12 +167,11 @@ async function makingsOf(
 async function bindingOf(
   workshop: Workshop,
   { each, wanted }: Making,
-  candidate: CandidateId,
+  about: About,
   signal: AbortSignal,
 ): Promise<NewBinding> {
   try {
-    const description = descriptionOf(wanted.owner, candidate, wanted.contentHash);
-    const { arn } = await makeFunction(workshop, wanted, description, signal);
+    const { arn } = await makeFunction(workshop, wanted, about, signal);
     return { entity: each.identity, content: bindingText(wanted, arn), uses: objectsOf(wanted) };
   } catch (error) {
     if (!(error instanceof FunctionError)) throw error;

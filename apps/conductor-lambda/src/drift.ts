@@ -171,12 +171,8 @@ export class Drifts {
       case "FUNCTION_MISSING":
       case "VERSION_MISSING": {
         const wanted = await this.#wanted(inForce, bound, signal);
-        const { version } = await makeFunction(
-          workshop,
-          wanted,
-          `greco repair of version ${bound.version}`,
-          signal,
-        );
+        const about = { description: `greco repair of version ${bound.version}`, raises: () => undefined };
+        const { version } = await makeFunction(workshop, wanted, about, signal);
         return `it is version ${version} now`;
       }
       case "LATEST_CHANGED":

@@ -1,5 +1,5 @@
-export { awsRegion } from "./aws-region.ts";
-export type { AwsClients } from "./aws-region.ts";
+export { awsRegion, createIamClient } from "./aws-region.ts";
+export type { AwsAccess, AwsClients } from "./aws-region.ts";
 export { createLambdaConductor } from "./conductor.ts";
 export type { LambdaDependencies, LiveView } from "./conductor.ts";
 export { startGoLive } from "./go-live.ts";

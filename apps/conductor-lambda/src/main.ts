@@ -4,7 +4,6 @@
  *
  *   node apps/conductor-lambda/src/main.ts --help
  */
-import { IAMClient } from "@aws-sdk/client-iam";
 import {
   createLambdaClient,
   FUNCTION_HANDLER,
@@ -15,7 +14,7 @@ import {
 import { conductorSettings, runConductor } from "@greco/conductor-kit";
 import { engineSettings, openEngines } from "@greco/engines";
 import { config } from "@greco/service-kit";
-import { awsRegion } from "./aws-region.ts";
+import { awsRegion, createIamClient } from "./aws-region.ts";
 import { LAMBDA_LIMITS, PREFIX_LENGTH_MAX } from "./limits.ts";
 import { startConductorLambda } from "./start.ts";
 import type { Packaging } from "./wanted.ts";
@@ -64,7 +63,7 @@ await runConductor({
     // One attempt: who asks looks again.
     const lambda = createLambdaClient(access, { requestTimeoutMs: REQUEST_MS, maxAttempts: 1 });
     stack.defer(() => lambda.destroy());
-    const iam = new IAMClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: REQUEST_MS } });
+    const iam = createIamClient(access, REQUEST_MS);
     stack.defer(() => iam.destroy());
     return startConductorLambda(
       {

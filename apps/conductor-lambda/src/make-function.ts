@@ -25,14 +25,21 @@ export type Workshop = {
 
 export type Made = { readonly version: string; readonly arn: string };
 
+export type About = {
+  /** Of a version that is published now. */
+  readonly description: string;
+  /** Called before more is reserved. */
+  readonly raises: () => void;
+};
+
 /** Rejects with a `FunctionError`, whose reason is NOT_READY_IN_TIME where the signal ended it. */
 export function makeFunction(
   workshop: Workshop,
   wanted: WantedFunction,
-  description: string,
+  about: About,
   signal: AbortSignal,
 ): Promise<Made> {
-  return new Making(workshop, wanted, description).run("version", signal);
+  return new Making(workshop, wanted, about).run("version", signal);
 }
 
 /** Only $LATEST gets the content; nothing is published. */
@@ -41,7 +48,7 @@ export async function makeLatest(
   wanted: WantedFunction,
   signal: AbortSignal,
 ): Promise<void> {
-  await new Making(workshop, wanted, "").run("latest", signal);
+  await new Making(workshop, wanted, { description: "", raises: () => undefined }).run("latest", signal);
 }
 
 /** Steps that are a write, as the region calls them. */
@@ -57,7 +64,7 @@ const never = new AbortController().signal;
 class Making {
   readonly #workshop: Workshop;
   readonly #wanted: WantedFunction;
-  readonly #description: string;
+  readonly #about: About;
   #seen: Seen = nothingSeen;
   /** Looks at the same thing since something else was done. */
   #waits = 0;
@@ -73,10 +80,10 @@ class Making {
   /** For people, when the time is over. */
   #why = "it was not looked at yet";
 
-  constructor(workshop: Workshop, wanted: WantedFunction, description: string) {
+  constructor(workshop: Workshop, wanted: WantedFunction, about: About) {
     this.#workshop = workshop;
     this.#wanted = wanted;
-    this.#description = description;
+    this.#about = about;
   }
 
   async run(goal: "version" | "latest", signal: AbortSignal): Promise<Made> {
@@ -178,7 +185,10 @@ class Making {
     switch (step.do) {
       case "create": {
         const zip = await this.#wanted.zip(signal);
-        await region.createFunction({ name, config, zip, tags, description: this.#description }, signal);
+        await region.createFunction(
+          { name, config, zip, tags, description: this.#about.description },
+          signal,
+        );
         this.#seen = { ...this.#seen, latest: "unknown", versions: [], created: true };
         return;
       }
@@ -200,7 +210,7 @@ class Making {
       case "publish": {
         this.#countUpdate(limits.editsMax);
         const { revisionId } = step;
-        const about = { name, codeSha256, revisionId, description: this.#description };
+        const about = { name, codeSha256, revisionId, description: this.#about.description };
         const published = await region.publishVersion(about, signal);
         this.#updates += 1;
         const before = this.#seen.versions === "unknown" ? [] : this.#seen.versions;
@@ -209,6 +219,7 @@ class Making {
         return;
       }
       case "raiseReserved":
+        this.#about.raises();
         if (step.to === undefined) await region.deleteReserved(name, signal);
         else await region.putReserved(name, step.to, signal);
         this.#seen = { ...this.#seen, latest: "unknown" };

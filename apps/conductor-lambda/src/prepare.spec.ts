@@ -273,3 +273,23 @@ describe("time", () => {
       ).toBeLessThanOrEqual(16);
   });
 });
+
+describe("what a candidate has raised", () => {
+  it("is looked at again when it is released or undone, and only then", async () => {
+    for (const ends of ["release", "undo"] as const) {
+      const world = new World();
+      await withFunction(world);
+      const stored = world.region.functions.get(existing);
+      if (stored !== undefined) stored.reserved = 5;
+      const conductor = world.conductor();
+      const objects: string[] = [];
+      await world.prepare(conductor, update({ reservedConcurrency: 9 }), objects);
+      expect(world.rechecked).toEqual([]);
+      const outcome = { model: MODEL, candidate: candidateId("c1"), claims: [], objects: objects.slice(1) };
+      await world.clock.drive(conductor[ends](outcome, signal));
+      expect(world.rechecked).toEqual([existing]);
+      await world.clock.drive(conductor[ends](outcome, signal));
+      expect(world.rechecked).toEqual([existing]);
+    }
+  });
+});

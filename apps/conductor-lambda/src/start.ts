@@ -9,8 +9,9 @@ import { noMetrics, type Metrics } from "@greco/ports";
 import { createLambdaConductor, RaisedFunctions } from "./conductor.ts";
 import { startGoLive } from "./go-live.ts";
 import { LAMBDA_LIMITS, type LambdaLimits } from "./limits.ts";
+import type { Workshop } from "./make-function.ts";
 import { pacedRegion } from "./paced-region.ts";
-import { TokenBucket } from "./rate.ts";
+import { TokenBucket, type Urgency } from "./rate.ts";
 import type { Region } from "./region.ts";
 import type { Wishes } from "./wanted.ts";
 
@@ -31,11 +32,17 @@ export async function startConductorLambda(
   const limits: LambdaLimits = { ...LAMBDA_LIMITS, ...dependencies.lambdaLimits };
   const control = new TokenBucket(clock, limits.controlCallsPerSecond);
   const reads = new TokenBucket(clock, limits.readsPerSecond);
-  const region = pacedRegion(dependencies.region, { control, reads }, metrics);
-  const workshop = { region, clock, ids, log, limits };
+  const calls = metrics.counter("greco_lambda_calls_total", "calls of AWS by operation and result");
+  const workshopOf = (urgency: Urgency): Workshop => {
+    const region = pacedRegion(dependencies.region, { control, reads }, calls, urgency);
+    return { region, clock, ids, log, limits };
+  };
+  const [workshop, unhurried] = [workshopOf("first"), workshopOf("later")];
   const raised = new RaisedFunctions();
   await using stack = new AsyncDisposableStack();
-  const live = stack.use(startGoLive({ workshop, prefix, laneStore, bindingStore, wake }, raised, signal));
+  const live = stack.use(
+    startGoLive({ workshop: unhurried, prefix, laneStore, bindingStore, wake }, raised, signal),
+  );
   stack.defer(
     metrics.state("greco_lambda_waiting_calls", "calls of AWS that wait for their turn, by bucket", () => [
       { value: control.waiting, labels: { bucket: "control" } },
@@ -50,7 +57,15 @@ export async function startConductorLambda(
     ),
   );
   const { defaultRole, packaging } = dependencies;
-  const conductor = createLambdaConductor({ workshop, live, raised, prefix, defaultRole, packaging });
+  const conductor = createLambdaConductor({
+    workshop,
+    unhurried,
+    live,
+    raised,
+    prefix,
+    defaultRole,
+    packaging,
+  });
   const running = await startConductor(conductor, dependencies, options, signal);
   stack.use(running);
   const owned = stack.move();

@@ -89,13 +89,14 @@ export class World {
     const { clock, limits } = this;
     const control = new TokenBucket(clock, limits.controlCallsPerSecond);
     const reads = new TokenBucket(clock, limits.readsPerSecond);
-    const region = pacedRegion(this.region, { control, reads }, noMetrics);
+    const region = pacedRegion(this.region, { control, reads }, noMetrics.counter("", ""), "first");
     const log = createLog({ service: "test", level: "silent" });
     return { region, clock, ids: simulatedIds(this.#seed), log, limits };
   }
 
   conductor(): Conductor {
-    const parts = { workshop: this.workshop(), live: this.live, raised: new RaisedFunctions() };
+    const workshop = this.workshop();
+    const parts = { workshop, unhurried: workshop, live: this.live, raised: new RaisedFunctions() };
     return createLambdaConductor({ ...parts, ...this.wishes });
   }
 
