@@ -48,7 +48,10 @@ export const COMMIT_REASONS = {
     means: "the time to confirm is not one that is allowed",
     next: "give a time like 10m within the bounds that the message names",
   },
-  INVALID_TIMEOUT: { means: "the time for the plan is not one that is allowed", next: "give one that is" },
+  INVALID_TIMEOUT: {
+    means: "the time to wait for conductors, in a plan or a look outside, is not one that is allowed",
+    next: "give a time within the bounds that the message names",
+  },
   NOT_COMMITTED: {
     means: "there is nothing to confirm before the proposal is committed",
     next: "greco proposal watch P, then confirm it",
