@@ -82,7 +82,7 @@ async function measure(access: LambdaAccess, load: Load, signal: AbortSignal): P
     codeSha256: "",
     configHash: "",
     concurrency: CONCURRENCY,
-    batch,
+    batch: load.batch,
   };
   const rig = stack.use(await RuntimeRig.open(signal, undefined, { host, lambda }));
   return interleaved(ROUNDS, {

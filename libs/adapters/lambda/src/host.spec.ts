@@ -286,9 +286,12 @@ describe("a version that is gone", () => {
       [
         { Version: "$LATEST", CodeSha256: "sha", ...configuration },
         { Version: "8", CodeSha256: "other", ...configuration },
-        { Version: "9", CodeSha256: "sha", ...configuration, MemorySize: 128 },
       ],
-      [{ Version: "12", CodeSha256: "sha", ...configuration }],
+      [
+        { Version: "12", CodeSha256: "sha", ...configuration },
+        { Version: "13", CodeSha256: "sha", ...configuration, MemorySize: 128 },
+        { Version: "14", CodeSha256: "other", ...configuration },
+      ],
     ]);
     expect(await run(opened, many(4), programOf({ configHash, batch: 2 }))).toEqual(["1", "2", "3", "4"]);
     expect(await run(opened, many(1), programOf({ configHash, batch: 2 }))).toEqual(["1"]);
@@ -304,7 +307,12 @@ describe("a version that is gone", () => {
   });
 
   it("that has no like is what the host fails for", async () => {
-    const opened = await open(only("12"), () => [[{ Version: "12", CodeSha256: "other", ...configuration }]]);
+    const opened = await open(only("12"), () => [
+      [
+        { Version: "$LATEST", CodeSha256: "sha", ...configuration },
+        { Version: "12", CodeSha256: "other", ...configuration },
+      ],
+    ]);
     await expect(run(opened, many(1), programOf({ configHash }))).rejects.toThrow(
       /7 is not found.*greco repair/,
     );
@@ -383,7 +391,15 @@ describe("life", () => {
     await Promise.all(gone);
   });
 
-  it("closes its sockets when it is disposed, twice too, and gives up what runs", async () => {
+  it("closes its idle connections when it is disposed", async () => {
+    const opened = await open(echo);
+    await run(opened, many(1));
+    expect(await opened.stub.connections()).toBe(1);
+    await opened.host[Symbol.asyncDispose]();
+    await expect.poll(() => opened.stub.connections()).toBe(0);
+  });
+
+  it("gives up what runs when it is disposed, twice too", async () => {
     const begun = Promise.withResolvers<void>();
     const opened = await open(async (call) => {
       begun.resolve();

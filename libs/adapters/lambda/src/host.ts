@@ -132,8 +132,7 @@ class LambdaFunctionHost implements FunctionHost {
       if (encoded === undefined) outcomes[index] = badPayload;
       return encoded ?? [];
     });
-    const { batch, query } = hosted.binding;
-    const pieces = piecesOf(messages, query, { batch, requestBytes: this.#limits.requestBytes });
+    const pieces = piecesOf(messages, hosted.binding.batch);
     const run = new Run(hosted, invocations, outcomes, this.#limits);
     await together(pieces, (piece, either) => run.call(piece, either), [signal, this.#stop.signal]);
     return outcomes;

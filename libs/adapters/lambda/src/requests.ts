@@ -9,12 +9,7 @@ import type { Invocation, Outcome } from "@greco/ports";
 import { CALL_FORMAT, type CallOutcome } from "./call.ts";
 
 /** A message as JSON, and whose it is. */
-export type Encoded = {
-  readonly index: number;
-  readonly epoch: number;
-  readonly text: string;
-  readonly bytes: number;
-};
+export type Encoded = { readonly index: number; readonly epoch: number; readonly text: string };
 
 /** What one request holds; never empty. */
 export type Piece = readonly Encoded[];
@@ -30,31 +25,16 @@ export function encode(
   const buffer = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const { lane, seq, epoch } = context;
   const text = JSON.stringify({ payload: buffer.toString("utf8"), key, id, lane, seq });
-  return { index, epoch, text, bytes: Buffer.byteLength(text) };
+  return { index, epoch, text };
 }
 
-export type RequestLimits = { readonly batch: number; readonly requestBytes: number };
-
-/** In order. A message that is too large for any request is a piece of its own. */
-export function piecesOf(
-  messages: readonly Encoded[],
-  query: string,
-  limits: RequestLimits,
-): readonly Piece[] {
+/** In order, each of one epoch and of `batch` messages at most. */
+export function piecesOf(messages: readonly Encoded[], batch: number): readonly Piece[] {
   const pieces: Encoded[][] = [];
   let piece: Encoded[] = [];
-  let bytes = 0;
   for (const message of messages) {
-    const fits =
-      piece.length < limits.batch &&
-      piece[0]?.epoch === message.epoch &&
-      bytes + 1 + message.bytes <= limits.requestBytes;
-    if (!fits) {
-      pieces.push((piece = []));
-      bytes = Buffer.byteLength(requestOf(query, message.epoch, []));
-    }
+    if (piece.length === batch || piece[0]?.epoch !== message.epoch) pieces.push((piece = []));
     piece.push(message);
-    bytes += 1 + message.bytes;
   }
   return pieces;
 }
