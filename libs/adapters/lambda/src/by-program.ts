@@ -13,6 +13,7 @@ export type HostsByProgram = {
 
 /** Disposing it disposes both. */
 export function hostsByProgram({ worker, lambda }: HostsByProgram): FunctionHost {
+  // One that could not be loaded stays: it is tried again, or its model has few like it.
   const hosts = new Map<string, FunctionHost>();
   const hostOf = (program: Program): FunctionHost => {
     if (!isLambda(program)) return worker;

@@ -1,2 +1,0 @@
-export { startLambdaStub } from "./lambda-stub.ts";
-export type { LambdaScript, LambdaStub, StubAnswer, StubCall, StubVersion } from "./lambda-stub.ts";
