@@ -33,7 +33,7 @@ async function start(
     ...query,
   };
   const { zip } = functionCode(await functionSource(never), content, tables);
-  return stack.use(await startAwsRuntime(zip));
+  return stack.use(await startAwsRuntime(zip, env));
 }
 
 const handler = (body: string): string => `export async function handle(event, context) { ${body} }`;
@@ -176,6 +176,17 @@ describe("handlers", () => {
     const runtime = await start({ handler: handler("process.reallyExit(3)") });
     await expect(runtime.invoke(requestOf({}))).rejects.toThrow("the process ended: 3");
   });
+});
+
+it("has loaded before it is ready, where AWS keeps it warm", async () => {
+  const source = `import { writeFileSync } from "node:fs";
+    await new Promise((go) => setTimeout(go, 200));
+    writeFileSync(process.env.LAMBDA_TASK_ROOT + "/loaded", "");
+    ${handler("return 1")}`;
+  const warm = { AWS_LAMBDA_INITIALIZATION_TYPE: "provisioned-concurrency" };
+  const runtime = await start({ handler: source }, [], warm);
+  expect(await runtime.started).toContain("loaded");
+  expect(await runtime.invoke(requestOf({}))).toEqual({ outcomes: [{ outputs: ["1"] }] });
 });
 
 it("refuses a call in a format that it does not know", async () => {

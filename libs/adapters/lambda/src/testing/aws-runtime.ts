@@ -1,6 +1,7 @@
 /** A function under AWS's own runtime client (aws-lambda-ric), which asks a Runtime API that is a script of ours. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,6 +16,8 @@ import { FUNCTION_HANDLER } from "../function-code.ts";
 export type AwsRuntime = AsyncDisposable & {
   /** What the handler answers. Rejects where AWS would answer with a FunctionError. */
   invoke(request: CallRequest): Promise<CallResponse>;
+  /** What lay beside the function when it asked for its first call: it had been started by then. */
+  readonly started: Promise<readonly string[]>;
   /** What the process has printed: its log. */
   output(): string;
 };
@@ -23,14 +26,18 @@ type Waiting = { readonly id: string; resolve(answer: CallResponse): void; rejec
 
 const ANSWER = /^\/2018-06-01\/runtime\/(?:invocation\/([^/]+)\/(response|error)|init\/error)$/;
 
-export async function startAwsRuntime(zip: Uint8Array): Promise<AwsRuntime> {
+export async function startAwsRuntime(
+  zip: Uint8Array,
+  env: Readonly<Record<string, string>> = {},
+): Promise<AwsRuntime> {
   await using starting = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "greco-function-"));
   starting.defer(() => rm(folder, { recursive: true, force: true }));
   const root = join(folder, "task");
   await mkdir(root);
   for (const [name, bytes] of Object.entries(unzipSync(zip))) await writeFile(join(root, name), bytes);
-  const api = starting.use(await startRuntimeApi());
+  const asked = Promise.withResolvers<readonly string[]>();
+  const api = starting.use(await startRuntimeApi(() => asked.resolve(readdirSync(root))));
   const child = spawn(
     process.execPath,
     [
@@ -51,6 +58,7 @@ export async function startAwsRuntime(zip: Uint8Array): Promise<AwsRuntime> {
         AWS_LAMBDA_LOG_STREAM_NAME: "stream",
         LAMBDA_TASK_ROOT: root,
         _HANDLER: FUNCTION_HANDLER,
+        ...env,
       },
       stdio: ["ignore", "pipe", "pipe"],
     },
@@ -67,6 +75,7 @@ export async function startAwsRuntime(zip: Uint8Array): Promise<AwsRuntime> {
   const running = starting.move();
   return {
     invoke: (request) => api.invoke(request),
+    started: asked.promise,
     output: () => output,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
@@ -79,7 +88,7 @@ type RuntimeApi = AsyncDisposable & {
   end(error: Error): void;
 };
 
-async function startRuntimeApi(): Promise<RuntimeApi> {
+async function startRuntimeApi(asked: () => void): Promise<RuntimeApi> {
   const queue: (Waiting & { readonly body: string })[] = [];
   const given = new Map<string, Waiting>();
   let asking: ServerResponse | undefined;
@@ -107,6 +116,7 @@ async function startRuntimeApi(): Promise<RuntimeApi> {
   const server = createServer((request, response) => {
     const path = request.url ?? "";
     if (path.endsWith("/invocation/next")) {
+      asked();
       asking = response;
       give();
       return;
