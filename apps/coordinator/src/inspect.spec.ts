@@ -165,19 +165,24 @@ it("an answer that is none, to an inspection that is over, or from who was not a
   const model = await newModel();
   const answer = async (conductor: Awaited<ReturnType<World["conductor"]>>, case_: AnswerCase) =>
     (await errorOf(conductor.answer({ commandId }, case_))).reason;
-  const asked = await world.conductor("asked", { ...bystander, inspect: () => undefined }, model);
-  const other = await world.conductor("other", bystander, model);
-  const looking = inspect("drift", { model: `models/${model}`, conductor: "conductors/asked" });
+  const says = { ...bystander, inspect: () => undefined };
+  const asked = await world.conductor("asked", says, model);
+  const late = await world.conductor("late", says, model);
+  const looking = inspect("drift", { model: `models/${model}` });
   const [told] = await eventually(
     () => asked.told("inspect"),
     (all) => all.length > 0,
   );
+  const other = await world.conductor("other", bystander, model);
   const { commandId } = told ?? { commandId: "" };
   expect(await answer(asked, acceptReady())).toBe("WRONG_ANSWER");
   expect(await answer(other, found())).toBe("NOT_ASKED");
-  await asked.answer({ commandId }, found(8));
-  // The first answer counts.
-  await asked.answer({ commandId }, found(9)).catch(() => undefined);
-  expect((await looking).found).toMatchObject([{ inspected: { version: 8n } }]);
+  // The first answer counts, and it alone: for another's it is not taken.
+  for (const version of [8, 9]) await asked.answer({ commandId }, found(version));
+  await late.answer({ commandId }, found(7));
+  expect((await looking).found).toMatchObject([
+    { conductor: "conductors/asked", inspected: { version: 8n } },
+    { conductor: "conductors/late", inspected: { version: 7n } },
+  ]);
   expect(await answer(asked, found())).toBe("INSPECTION_ENDED");
 });
