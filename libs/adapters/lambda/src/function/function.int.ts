@@ -21,6 +21,7 @@ afterEach(() => stack.disposeAsync());
 async function start(
   query: Partial<QueryContent>,
   tables: readonly TableContent[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<AwsRuntime> {
   const content: QueryContent = {
     name: "late",
