@@ -307,6 +307,26 @@ describe("a failed activation", () => {
     });
   });
 
+  it("is forgotten with the version, and with its function", async () => {
+    await using world = await open();
+    const FunctionName = `faults-${randomUUID()}`;
+    const of = { FunctionName, Qualifier: "1" };
+    const published = async (): Promise<string | undefined> => {
+      await world.lambda.send(newFunction(FunctionName));
+      await settled(world, FunctionName);
+      await world.lambda.send(new PublishVersionCommand({ FunctionName }));
+      return (await world.lambda.send(new GetFunctionConfigurationCommand(of))).State;
+    };
+    world.proxy.arm({ operation: "PublishVersion", times: 2, what: { type: "failed", reason } });
+    expect(await published()).toBe("Failed");
+    // ministack counts versions from 1 again.
+    await world.lambda.send(new DeleteFunctionCommand({ FunctionName }));
+    expect(await published()).toBe("Failed");
+    await world.lambda.send(new DeleteFunctionCommand(of));
+    await world.lambda.send(new DeleteFunctionCommand({ FunctionName }));
+    expect(await published()).toBe("Active");
+  });
+
   it("is not of a write that was refused", async () => {
     await using world = await open();
     const FunctionName = await given(world);
