@@ -108,12 +108,15 @@ it("ends ministack's functions with it when it is killed, and starts it again em
 
 it("ends ministack's functions when who started it is killed", async () => {
   const main = join(import.meta.dirname, "main.ts");
-  const starter = spawn(process.execPath, [main, "start", "--ministack", "1"], {
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), "greco-killed-"));
+  stack.defer(() => rm(folder, { recursive: true, maxRetries: 5 }));
+  const starter = spawn(process.execPath, [main, "start", "--ministack", "1", "--folder", folder], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   const [line] = (await once(createInterface({ input: starter.stdout }), "line")) as [string];
   const client = clientOf(line.replace("export GRECO_MINISTACK=", ""));
-  using _ = { [Symbol.dispose]: () => client.destroy() };
+  stack.defer(() => client.destroy());
   const { pid } = await runFunction(client);
   starter.kill("SIGKILL");
   await gone(pid);
