@@ -12,7 +12,9 @@ export type LambdaTarget = {
   readonly endpoint: string;
   /** Taken by every function that names none: GRECO_LAMBDA_ROLE says it where the endpoint is named. */
   readonly role: string | undefined;
-  /** What has gone through so far. */
+  /** The operations that went through so far, by AWS's names. */
+  calls(): readonly string[];
+  /** Which messages were handled so far. */
   seen(): { readonly calls: number; readonly executions: readonly Execution[] };
 };
 
@@ -56,6 +58,7 @@ export async function lambdaTarget(
     region,
     endpoint: door.endpoint,
     role,
+    calls: () => door.calls.map(({ operation }) => operation),
     seen: () => ({ calls, executions }),
   };
 }
