@@ -44,6 +44,9 @@ describe("what the SDK throws", () => {
     }
     expect(kindOf(thrown("Error", undefined, { code: "ECONNREFUSED" }))).toBe("unavailable");
     expect(kindOf(thrown("CredentialsProviderError"))).toBe("denied");
+    // moto, asked for the account's settings.
+    const page = thrown("SyntaxError", undefined, { $response: { statusCode: 404 } });
+    expect(kindOf(page, "getAccount")).toBe("notFound");
   });
 
   it("keeps AWS's name and words, and what was thrown", () => {

@@ -7,6 +7,8 @@ type Thrown = {
   readonly code?: string;
   readonly message?: string;
   readonly $metadata?: { readonly httpStatusCode?: number };
+  /** Of an answer that could not be read: a page of HTML, from who knows no such operation. */
+  readonly $response?: { readonly statusCode?: number };
 };
 
 /** By AWS's names, which say more than the status: IAM answers a throttled call with 400. */
@@ -55,7 +57,7 @@ export function toRegionError(operation: OperationName, error: unknown): RegionE
 }
 
 function kindOf(operation: OperationName, thrown: Thrown, code: string): RegionErrorKind {
-  const status = thrown.$metadata?.httpStatusCode;
+  const status = thrown.$metadata?.httpStatusCode ?? thrown.$response?.statusCode;
   const byName = BY_NAME[code];
   if (byName !== undefined) return byName;
   const known = status === undefined ? undefined : BY_STATUS[status];

@@ -69,8 +69,7 @@ export function differs(each: Affected, before: ModelView, after: ModelView): st
   const { name } = parseEntityIdentity(each.identity);
   const text = (entity: typeof old, view: ModelView): string =>
     canonicalJson(contentOf(name, entity.spec, view) as unknown as JsonValue);
-  const settings = (entity: typeof old): JsonValue | undefined =>
-    specOf(entity.spec).lambda as JsonValue | undefined;
+  const settings = (entity: typeof old): JsonValue | undefined => specOf(entity.spec).lambda;
   const [was, is] = [text(old, before), text(now, after)];
   if (each.change !== "none" && (was !== is || !equalJson(settings(old), settings(now))))
     return "a new version; lanes go on with the old one up to the marker";

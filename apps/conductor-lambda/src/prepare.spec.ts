@@ -28,7 +28,7 @@ async function failure(work: Promise<unknown>) {
     () => undefined,
     (reason: unknown) => reason,
   );
-  if (!(error instanceof PrepareError)) throw error ?? new Error("it was made");
+  if (!(error instanceof PrepareError)) throw error instanceof Error ? error : new Error("it was made");
   return error.findings;
 }
 
