@@ -55,8 +55,8 @@ const constraints = (alsoAllowed, alsoAllowedTo = {}) => [
   })),
 ];
 
-/** Tests and the demo start real servers with it; it is no package, since nothing that is deployed may need it. */
-const serversOfTests = "^(\\.\\./)+tools/servers/[a-z-]+\\.ts$";
+/** Tests and the demo start real servers with them; they are no packages, since nothing that is deployed may need them. */
+const serversOfTests = "^(\\.\\./)+tools/(servers|lambda-faults)/[a-z-]+\\.ts$";
 
 const rule = (alsoAllowed, alsoAllowedTo, allow = []) => ({
   "@nx/enforce-module-boundaries": [
