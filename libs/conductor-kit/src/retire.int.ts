@@ -176,6 +176,28 @@ describe("retire", () => {
     expect(world.region.objects.size).toBe(0);
   });
 
+  it("K4: lets go of what a binding stood on, also when the process dies as its row goes", async () => {
+    await using world = await World.open();
+    const { bindings } = world.rig;
+    const remove = bindings.deleteBinding.bind(bindings);
+    let died = false;
+    bindings.deleteBinding = async (...args) => {
+      await remove(...args);
+      died = true;
+      throw new Error("the process is gone");
+    };
+    await world.replaced();
+    await until(() => expect(died).toBe(true));
+    await world.rig.stop();
+    bindings.deleteBinding = remove;
+    await world.rig.start(world.conductor);
+    // What the first one stood on is made again, and goes with who uses it now.
+    await world.commit(await world.ready("p3", { a: { n: 1 } }));
+    await world.commit(await world.ready("p4", { a: { n: 2 } }));
+    await world.untilRetired("p3");
+    expect([...world.region.objects.keys()]).toEqual(["object-n2"]);
+  });
+
   it("I13: keeps what a message within retention needs for a replay", async () => {
     await using world = await World.open();
     const lane = await world.lane("l", [marker(1, 2), data(2, 2), marker(3, 3), data(4, 3)]);
