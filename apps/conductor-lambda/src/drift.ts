@@ -4,11 +4,11 @@
  * D1. Looking changes nothing. D2. What is not tagged as ours is told, and never touched.
  */
 import type { Drift, InForce } from "@greco/conductor-kit";
-import type { LambdaContent, QueryContent } from "@greco/domain/epoch";
+import { configHashOf, type LambdaContent, type QueryContent } from "@greco/domain/epoch";
 import { parseEntityIdentity, type EntityIdentity, type EntityKey, type ModelId } from "@greco/domain/model";
 import { LIVE_ALIAS, setAlias, setProvisioned, setReserved } from "./apply-version.ts";
 import type { LiveView } from "./conductor.ts";
-import { configHashOf, contentHashOf } from "./function-config.ts";
+import { contentHashOf } from "./function-config.ts";
 import { functionName, parseQualifiedArn, tagsMatch, type Owner } from "./function-name.ts";
 import { makeFunction, makeLatest, type Workshop } from "./make-function.ts";
 import { persist } from "./persist.ts";

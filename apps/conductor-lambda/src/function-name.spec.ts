@@ -1,8 +1,6 @@
 import { candidateId, modelId, type EntityIdentity } from "@greco/domain/model";
 import { seededRandom } from "@greco/simulation";
-import { configHashOf as runtimesHash } from "@greco/adapter-lambda";
 import { describe, expect, it } from "vitest";
-import { configHashOf } from "./function-config.ts";
 import {
   descriptionOf,
   functionName,
@@ -95,19 +93,4 @@ it("reads the ARN of a numbered version, and of nothing else", () => {
   expect(parseQualifiedArn(arn)).toBeUndefined();
   expect(parseQualifiedArn(`${arn}:live`)).toBeUndefined();
   expect(parseQualifiedArn(`${arn}:$LATEST`)).toBeUndefined();
-});
-
-it("R6: hashes a configuration as runtimes do, which look a version up by it", () => {
-  const config = {
-    memoryMb: 256,
-    timeoutSeconds: 30,
-    environment: { B: "2", A: "1" },
-    role: "arn:aws:iam::123456789012:role/r",
-    architecture: "arm64",
-    runtime: "nodejs22.x",
-    handler: "index.handler",
-  };
-  expect(configHashOf(config)).toBe(runtimesHash(config));
-  expect(configHashOf({ ...config, environment: { A: "1", B: "2" } })).toBe(configHashOf(config));
-  expect(configHashOf({ ...config, memoryMb: 257 })).not.toBe(configHashOf(config));
 });

@@ -4,10 +4,10 @@
  * W1. The same model gives the same zip and the same configuration, so a repeat finds what it made before (R6).
  */
 import type { ModelView, ViewEntity } from "@greco/conductor-kit";
-import type { LambdaContent, QueryContent, TableContent } from "@greco/domain/epoch";
+import { configHashOf, type LambdaContent, type QueryContent, type TableContent } from "@greco/domain/epoch";
 import { canonicalJson, parseEntityIdentity, type JsonValue, type ModelId } from "@greco/domain/model";
 import { contentOf, specOf, tableKey, type QuerySpec } from "@greco/query-kit";
-import { configHashOf, contentHashOf, type FunctionConfig } from "./function-config.ts";
+import { contentHashOf, type FunctionConfig } from "./function-config.ts";
 import { functionName, tagsOf, type Owner, type Tags } from "./function-name.ts";
 import { LAMBDA_DEFAULTS } from "./limits.ts";
 
