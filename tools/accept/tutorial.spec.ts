@@ -11,7 +11,7 @@ describe("the tutorial", () => {
       { commands: "a\n", shown: ["A", "…"] },
       { commands: "b\n", shown: [] },
     ]);
-    expect(() => stepsOf("nothing")).toThrow("README.md lacks <!-- tutorial -->");
+    expect(() => stepsOf("nothing")).toThrow("the page lacks <!-- tutorial -->");
   });
 
   it("begins with greco dev, and shows something at almost every step", () => {

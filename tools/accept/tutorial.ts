@@ -1,21 +1,20 @@
-// The README's tutorial as data: what a person pastes, and what the README says they then see.
+// A page's tutorial as data: what a person pastes, and what the page says they then see.
 //
-// T1. Exactly the fenced `sh` blocks between the markers are run, in their order, each pasted whole; the first one,
-//     which starts `greco dev`, in a terminal of its own.
+// T1. Exactly the fenced `sh` blocks between the markers are run, in their order, each pasted whole; the first ones,
+//     which start what goes on, in terminals of their own.
 // T2. A `text` block says what the block before it shows: its lines in this order, `…` for anything, other lines
 //     may stand between them.
 
 export type Step = { readonly commands: string; readonly shown: readonly string[] };
 
-const BEGIN = "<!-- tutorial -->";
-const END = "<!-- /tutorial -->";
-
-export function stepsOf(readme: string): Step[] {
-  const from = readme.indexOf(BEGIN);
-  const to = readme.indexOf(END, from);
-  if (from < 0 || to < 0) throw new Error(`README.md lacks ${BEGIN} or ${END}`);
+/** Between `<!-- name -->` and `<!-- /name -->`. */
+export function stepsOf(page: string, name = "tutorial"): Step[] {
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const from = page.indexOf(begin);
+  const to = page.indexOf(end, from);
+  if (from < 0 || to < 0) throw new Error(`the page lacks ${begin} or ${end}`);
   const steps: { commands: string; shown: string[] }[] = [];
-  for (const [, language, text = ""] of readme.slice(from, to).matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)) {
+  for (const [, language, text = ""] of page.slice(from, to).matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)) {
     if (language === "sh") steps.push({ commands: text, shown: [] });
     else if (language === "text") steps.at(-1)?.shown.push(...text.trimEnd().split("\n"));
   }

@@ -1,8 +1,9 @@
 /** The names of contents: what has the same hashes runs the same. */
-import { configHashOf, type FunctionSettings as FunctionConfig } from "@greco/domain/epoch";
-import { hashOf } from "@greco/domain/model";
+import { createHash } from "node:crypto";
+import { configHashOf, type FunctionSettings } from "@greco/domain/epoch";
 
-export type { FunctionConfig };
+/** Everything that a published version freezes beside its code, as far as we set it. */
+export type FunctionConfig = FunctionSettings;
 
 const HASH_DIGITS = 16;
 

@@ -1,20 +1,27 @@
 /**
- * AWS Lambda for the main job: the endpoint that the environment names, or a local stand-in that runs functions as
- * processes; and between it and Greco a door that notes which version handled which message.
+ * AWS Lambda for the main job: a local stand-in that runs functions as processes, and between it and Greco a door that
+ * notes which version handled which message. GRECO_LAMBDA_ENDPOINT names a stand-in that runs already (a URL), or AWS
+ * itself (`aws`): there is no door in front of AWS, since a request is signed for the host that it goes to.
  */
 import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
-import { openLambdaFaults } from "../../../tools/lambda-faults/lambda-faults.ts";
+import { type LambdaFaults, openLambdaFaults } from "../../../tools/lambda-faults/lambda-faults.ts";
 import { servers } from "../../../tools/servers/for-tests.ts";
 import type { Execution } from "./executions.ts";
 
 export type LambdaTarget = {
   readonly region: string;
-  readonly endpoint: string;
+  /** Undefined: AWS's own. */
+  readonly endpoint: string | undefined;
   /** Taken by every function that names none: GRECO_LAMBDA_ROLE says it where the endpoint is named. */
   readonly role: string | undefined;
-  /** The operations that went through so far, by AWS's names. */
+  readonly door: Door | undefined;
+};
+
+/** What went through so far. */
+export type Door = {
+  /** The operations, by AWS's names. */
   calls(): readonly string[];
-  /** Which messages were handled so far. */
+  /** Which messages were handled, in how many calls. */
   seen(): { readonly calls: number; readonly executions: readonly Execution[] };
 };
 
@@ -35,18 +42,26 @@ export async function lambdaTarget(
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<LambdaTarget> {
-  const named = env["GRECO_LAMBDA_ENDPOINT"] ?? "";
-  say(named === "" ? "lambda: starting a local stand-in" : "lambda: GRECO_LAMBDA_ENDPOINT names it");
   const region = env["AWS_REGION"] ?? REGION;
+  const named = env["GRECO_LAMBDA_ENDPOINT"] ?? "";
+  if (named === "aws") {
+    say(`lambda: AWS in ${region}`);
+    return { region, endpoint: undefined, role: env["GRECO_LAMBDA_ROLE"], door: undefined };
+  }
+  say(named === "" ? "lambda: starting a local stand-in" : "lambda: GRECO_LAMBDA_ENDPOINT names it");
   const { target, role } =
     named === ""
       ? await standIn(region, stack, env, signal)
       : { target: named, role: env["GRECO_LAMBDA_ROLE"] };
-  const door = stack.use(await openLambdaFaults({ target }, signal));
-  say(`lambda: serves at ${door.endpoint}`);
+  const faults = stack.use(await openLambdaFaults({ target }, signal));
+  say(`lambda: serves at ${faults.endpoint}`);
+  return { region, endpoint: faults.endpoint, role, door: watched(faults) };
+}
+
+function watched(faults: LambdaFaults): Door {
   const executions: Execution[] = [];
   let calls = 0;
-  door.onCall((call, when) => {
+  faults.onCall((call, when) => {
     const { executedVersion } = call.forwarded ?? {};
     if (when !== "after" || call.operation !== "Invoke" || executedVersion === undefined) return;
     const messages = (call.request.body as Messages | undefined)?.messages ?? [];
@@ -55,10 +70,7 @@ export async function lambdaTarget(
     for (const { lane, seq } of messages) executions.push({ lane, seq, version: executedVersion });
   });
   return {
-    region,
-    endpoint: door.endpoint,
-    role,
-    calls: () => door.calls.map(({ operation }) => operation),
+    calls: () => faults.calls.map(({ operation }) => operation),
     seen: () => ({ calls, executions }),
   };
 }

@@ -10,7 +10,7 @@ import { type EntityFile, readEntities } from "@greco/entity-files";
 import { entityIdentity, entityKey, modelId } from "@greco/domain/model";
 import { compensationByHand, queryOf } from "./evaluate.ts";
 import { checkExecutions, type ExecutionReport, versionsOf } from "./executions.ts";
-import type { LambdaTarget } from "./lambda-target.ts";
+import type { Door, LambdaTarget } from "./lambda-target.ts";
 import { type Job, MainJob, withInferredSchema } from "./main-job.ts";
 import { createNarrator, type Narrator } from "./narrator.ts";
 import { type DemoOptions, parseOptions, USAGE, UsageError } from "./options.ts";
@@ -131,14 +131,14 @@ async function lambdaOf(
 /** Which version handled which message, beside which the ledger names. */
 async function executionsOf(
   dev: Dev,
-  lambda: LambdaTarget,
+  door: Door,
   { job, check, epoch }: { readonly job: Job; readonly check: CheckReport; readonly epoch: number },
   signal: AbortSignal,
 ): Promise<ExecutionReport> {
   // Everything of this model is made by version 1, so identities carry it.
   const query = entityIdentity(entityKey("query", queryOf(job.first).name), epoch - 1);
   const versions = await versionsOf(dev, modelId(job.model), query, signal);
-  return checkExecutions(lambda.seen(), check.records, versions);
+  return checkExecutions(door.seen(), check.records, versions);
 }
 
 async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
@@ -165,8 +165,8 @@ async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
     });
     const { check, vetoes, epoch } = await main.run(signal);
     let report = toReport(check, vetoes, epoch);
-    if (lambda !== undefined)
-      report = { ...report, lambda: await executionsOf(dev, lambda, { job, check, epoch }, signal) };
+    if (lambda?.door !== undefined)
+      report = { ...report, lambda: await executionsOf(dev, lambda.door, { job, check, epoch }, signal) };
     const expected = job.byHand === undefined ? "by the same CEL library, without the runtime" : "by hand";
     narrator.step(`The checker: it reads the stored lanes itself, and works each result out ${expected}`);
     tell(narrator, check, report, job.what);

@@ -43,8 +43,8 @@ export const USAGE = `npm start -- [options]
   --port-base N        serve on N, N+1, … (default: free ports)
   --engines real       on etcd, NATS and Cassandra: where GRECO_ETCD, GRECO_NATS, GRECO_CASSANDRA say (host:port,…),
                        else on own ones, started for this run (needs Go, Java and Maven; slow the first time)
-  --runtime lambda     the queries as functions of AWS Lambda: at the endpoint that GRECO_LAMBDA_ENDPOINT names (a URL),
-                       else on a local stand-in, started for this run (needs Python 3.11 or newer)
+  --runtime lambda     the queries as functions of AWS Lambda, on a local stand-in that is started for this run (needs
+                       Python 3.11 or newer), or where GRECO_LAMBDA_ENDPOINT says: a stand-in's URL, or aws
   --help               this text`;
 
 const OPTIONS = {

@@ -69,7 +69,7 @@ async function run({ signal, say }: BenchContext): Promise<Measured> {
   const proposal = await decided(dev, name, signal);
   const took = performance.now() - began;
   if (!proposal.committed) return { figure: `not committed: ${proposal.message}`, pass: false };
-  const calls = lambda.calls();
+  const calls = lambda.door?.calls() ?? [];
   const writes = calls.filter((operation) => WRITES.has(operation)).length;
   const voter = proposal.voters.find(({ conductor }) => conductor === "conductors/conductor-lambda");
   const estimate = secondsOf(voter?.plan?.prepareTime);

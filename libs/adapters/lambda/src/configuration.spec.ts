@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { configHashOf, type FunctionSettings, settingsOf } from "./configuration.ts";
+import { configHashOf, type FunctionSettings } from "@greco/domain/epoch";
+import { settingsOf } from "./configuration.ts";
 
 const settings: FunctionSettings = {
   memoryMb: 256,

@@ -6,7 +6,8 @@ import { InvokeCommand, type LambdaClient, paginateListVersionsByFunction } from
 import type { Log } from "@greco/ports";
 import { type Answer, FunctionCallError, readAnswer, readError } from "./answer.ts";
 import type { FunctionBinding } from "./binding.ts";
-import { configHashOf, settingsOf } from "./configuration.ts";
+import { configHashOf } from "@greco/domain/epoch";
+import { settingsOf } from "./configuration.ts";
 import { Places } from "./places.ts";
 import { unlessAborted } from "./waiting.ts";
 

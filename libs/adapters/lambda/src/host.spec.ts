@@ -1,7 +1,8 @@
 import type { LambdaContent, QueryContent } from "@greco/domain/epoch";
 import { type FunctionHost, type Invocation, type Log, type Program, ProgramLoadError } from "@greco/ports";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { configHashOf, settingsOf } from "./configuration.ts";
+import { configHashOf } from "@greco/domain/epoch";
+import { settingsOf } from "./configuration.ts";
 import { createLambdaFunctionHost } from "./host.ts";
 import type { LambdaLimits } from "./limits.ts";
 import {

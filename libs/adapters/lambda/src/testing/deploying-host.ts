@@ -8,7 +8,8 @@ import {
 import type { LambdaContent, QueryContent, TableContent } from "@greco/domain/epoch";
 import type { FunctionHost, Log, Program } from "@greco/ports";
 import { createLambdaClient, type LambdaAccess } from "../client.ts";
-import { configHashOf, settingsOf } from "../configuration.ts";
+import { configHashOf } from "@greco/domain/epoch";
+import { settingsOf } from "../configuration.ts";
 import { FUNCTION_HANDLER, FUNCTION_RUNTIME, functionCode } from "../function-code.ts";
 import { functionSource } from "../function-source.ts";
 import { createLambdaFunctionHost } from "../host.ts";
