@@ -1,6 +1,6 @@
 /** The names of contents: what has the same hashes runs the same. */
-import { createHash } from "node:crypto";
 import { configHashOf, type FunctionSettings } from "@greco/domain/epoch";
+import { hashOf } from "@greco/domain/model";
 
 /** Everything that a published version freezes beside its code, as far as we set it. */
 export type FunctionConfig = FunctionSettings;

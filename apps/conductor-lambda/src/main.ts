@@ -4,20 +4,13 @@
  *
  *   node apps/conductor-lambda/src/main.ts --help
  */
-import {
-  createLambdaClient,
-  FUNCTION_HANDLER,
-  FUNCTION_RUNTIME,
-  functionCode,
-  functionSource,
-} from "@greco/adapter-lambda";
+import { createLambdaClient, functionPackaging } from "@greco/adapter-lambda";
 import { conductorSettings, runConductor } from "@greco/conductor-kit";
 import { engineSettings, openEngines } from "@greco/engines";
 import { config } from "@greco/service-kit";
 import { awsRegion, createIamClient } from "./aws-region.ts";
 import { LAMBDA_LIMITS, PREFIX_LENGTH_MAX } from "./limits.ts";
 import { startConductorLambda } from "./start.ts";
-import type { Packaging } from "./wanted.ts";
 
 const ports = ["controlLog", "bindingStore", "laneStore", "wake"] as const;
 
@@ -46,12 +39,6 @@ const settings = {
   ),
 };
 
-const packaging: Packaging = {
-  runtime: FUNCTION_RUNTIME,
-  handler: FUNCTION_HANDLER,
-  codeOf: async (query, tables, signal) => functionCode(await functionSource(signal), query, tables),
-};
-
 await runConductor({
   name: "conductor-lambda",
   about: "the conductor of queries that run as functions of AWS Lambda",
@@ -69,7 +56,7 @@ await runConductor({
       {
         ...dependencies,
         region: awsRegion({ lambda, iam }),
-        packaging,
+        packaging: functionPackaging,
         prefix: given.functionPrefix,
         defaultRole: given.role,
         lambdaLimits: { controlCallsPerSecond: given.writesPerSecond },
