@@ -17,6 +17,12 @@ export type Looked = {
   readonly exists: boolean;
 };
 
+/** What is to be looked at; its zip takes some ten milliseconds. */
+export type Making = {
+  readonly each: Affected;
+  readonly make: (signal: AbortSignal) => Promise<WantedFunction>;
+};
+
 export type RegionReview = {
   readonly findings: readonly Finding[];
   readonly looked: readonly Looked[];
@@ -27,7 +33,7 @@ export type RegionReview = {
 export async function checkRegion(
   workshop: Workshop,
   facts: RegionFacts,
-  all: readonly Omit<Looked, "exists">[],
+  all: readonly Making[],
   signal: AbortSignal,
 ): Promise<RegionReview> {
   const findings: Finding[] = [];
@@ -35,7 +41,8 @@ export async function checkRegion(
   const looked = await sideBySide(
     all,
     functionsAtOnce,
-    async ({ each, wanted }, over): Promise<Looked> => {
+    async ({ each, make }, over): Promise<Looked> => {
+      const wanted = await make(over);
       const say = sayOf(each, findings);
       const exists = await denials(say, false, () => checkName(workshop, wanted, say, over));
       await denials(say, undefined, () => checkRole(facts, wanted, say, over));

@@ -4,7 +4,7 @@
  *
  *   node apps/conductor-lambda/src/main.ts --help
  */
-import { createLambdaClient, functionPackaging } from "@greco/adapter-lambda";
+import { createLambdaClient, createFunctionPackaging } from "@greco/adapter-lambda";
 import { conductorSettings, runConductor } from "@greco/conductor-kit";
 import { engineSettings, openEngines } from "@greco/engines";
 import { config } from "@greco/service-kit";
@@ -56,7 +56,7 @@ await runConductor({
       {
         ...dependencies,
         region: awsRegion({ lambda, iam }),
-        packaging: functionPackaging,
+        packaging: createFunctionPackaging(),
         prefix: given.functionPrefix,
         defaultRole: given.role,
         lambdaLimits: { controlCallsPerSecond: given.writesPerSecond },

@@ -19,8 +19,8 @@ export type LambdaTarget = {
 
 /** What went through so far. */
 export type Door = {
-  /** The operations, by AWS's names. */
-  calls(): readonly string[];
+  /** The operations, by AWS's names, with when each arrived (milliseconds since 1970). */
+  calls(): readonly { readonly operation: string; readonly atMs: number }[];
   /** Which messages were handled, in how many calls. */
   seen(): { readonly calls: number; readonly executions: readonly Execution[] };
 };
@@ -70,7 +70,7 @@ function watched(faults: LambdaFaults): Door {
     for (const { lane, seq } of messages) executions.push({ lane, seq, version: executedVersion });
   });
   return {
-    calls: () => faults.calls.map(({ operation }) => operation),
+    calls: () => faults.calls,
     seen: () => ({ calls, executions }),
   };
 }

@@ -1,5 +1,5 @@
 /** The conductor of queries on AWS Lambda, in the process of `greco dev`. Loaded only where it is asked for. */
-import { createLambdaClient, functionPackaging } from "@greco/adapter-lambda";
+import { createLambdaClient, createFunctionPackaging } from "@greco/adapter-lambda";
 import { awsRegion, createIamClient, startConductorLambda } from "@greco/app-conductor-lambda";
 import type { ConductorDependencies, ConductorOptions, RunningConductor } from "@greco/conductor-kit";
 
@@ -11,6 +11,8 @@ export type DevLambda = {
   readonly role?: string | undefined;
   /** What the names of its functions begin with. Default `greco`. */
   readonly prefix?: string | undefined;
+  /** The conductor is a process of somebody else's; the runtime here calls its functions all the same. */
+  readonly elsewhere?: boolean;
 };
 
 const REQUEST_MS = 60_000;
@@ -34,7 +36,7 @@ export async function startLambda(
       {
         ...dependencies,
         region: awsRegion({ lambda, iam }),
-        packaging: functionPackaging,
+        packaging: createFunctionPackaging(),
         prefix,
         defaultRole: role,
       },

@@ -25,16 +25,26 @@ const UNIX = 3;
 const READABLE_BY_ALL = 0o100644 << 16;
 const entry: ZipOptions = { mtime, os: UNIX, attrs: READABLE_BY_ALL, level: 9 };
 
+/** What differs from one function to the next: texts by file name. */
+export type FunctionData = { readonly "query.json": string; readonly "tables.json": string };
+
+export function functionData(query: QueryContent, tables: readonly TableContent[]): FunctionData {
+  const byName = Object.fromEntries(tables.map((table) => [table.name, table]));
+  return { "query.json": jsonOf(seenByFunction(query)), "tables.json": jsonOf(byName) };
+}
+
 /** `source`: what `functionSource` gives. */
-export function functionCode(
+export const functionCode = (
   source: string,
   query: QueryContent,
   tables: readonly TableContent[],
-): FunctionCode {
+): FunctionCode => zipped(source, functionData(query, tables));
+
+export function zipped(source: string, data: FunctionData): FunctionCode {
   const files = {
     "index.mjs": strToU8(source),
-    "query.json": strToU8(jsonOf(seenByFunction(query))),
-    "tables.json": strToU8(jsonOf(Object.fromEntries(tables.map((table) => [table.name, table])))),
+    "query.json": strToU8(data["query.json"]),
+    "tables.json": strToU8(data["tables.json"]),
   };
   const zip = zipSync(files, entry);
   return {

@@ -10,4 +10,4 @@ export { createLambdaFunctionHost } from "./host.ts";
 export type { LambdaFunctionHostOptions } from "./host.ts";
 export { LAMBDA_LIMITS } from "./limits.ts";
 export type { LambdaLimits } from "./limits.ts";
-export { functionPackaging } from "./packaging.ts";
+export { createFunctionPackaging } from "./packaging.ts";
