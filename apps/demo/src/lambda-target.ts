@@ -3,7 +3,12 @@
  * notes which version handled which message. GRECO_LAMBDA_ENDPOINT names a stand-in that runs already (a URL), or AWS
  * itself (`aws`): there is no door in front of AWS, since a request is signed for the host that it goes to.
  */
-import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
+import {
+  CreateRoleCommand,
+  EntityAlreadyExistsException,
+  GetRoleCommand,
+  IAMClient,
+} from "@aws-sdk/client-iam";
 import { type LambdaFaults, openLambdaFaults } from "../../../tools/lambda-faults/lambda-faults.ts";
 import { servers } from "../../../tools/servers/for-tests.ts";
 import type { Execution } from "./executions.ts";
@@ -88,8 +93,13 @@ async function standIn(
   env["AWS_ACCESS_KEY_ID"] ??= "stand-in";
   env["AWS_SECRET_ACCESS_KEY"] ??= "stand-in";
   using iam = disposable(new IAMClient({ region, endpoint: target }));
+  const options = { abortSignal: signal };
   const wanted = { RoleName: ROLE_NAME, AssumeRolePolicyDocument: MAY_BE_ASSUMED };
-  const { Role } = await iam.client.send(new CreateRoleCommand(wanted), { abortSignal: signal });
+  await iam.client.send(new CreateRoleCommand(wanted), options).catch((error: unknown) => {
+    // One that others use, too, has it already.
+    if (!(error instanceof EntityAlreadyExistsException)) throw error;
+  });
+  const { Role } = await iam.client.send(new GetRoleCommand({ RoleName: ROLE_NAME }), options);
   return { target, role: Role?.Arn };
 }
 
