@@ -12,8 +12,8 @@ type VitestReport = {
     readonly assertionResults: readonly {
       readonly status: string;
       readonly fullName: string;
-      /** What a test measured: `task.meta.figure`. */
-      readonly meta?: { readonly figure?: string };
+      /** What a test measured: `task.meta.figure`; what is too long for a figure, as Markdown: `task.meta.table`. */
+      readonly meta?: { readonly figure?: string; readonly table?: string };
     }[];
   }[];
 };
@@ -44,6 +44,9 @@ export function suiteCheck(id: string, title: string, files: readonly string[]):
             meta?.figure === undefined ? [] : [`; ${meta.figure}`],
           ),
         );
+        for (const { assertionResults } of found.testResults)
+          for (const { meta } of assertionResults)
+            for (const line of meta?.table?.split("\n") ?? []) context.say(line);
         const passed = `${found.numPassedTests} of ${found.numTotalTests} tests passed`;
         return { figure: `${passed}${figures.join("")}${first}`, pass };
       } finally {

@@ -1,8 +1,14 @@
 import { expect, it } from "vitest";
+import type { Call } from "./call.ts";
 import { armedFaults } from "./fault.ts";
 import type { LambdaOperation } from "./operation.ts";
 
 const lost = { type: "lost", when: "before" } as const;
+
+const callOf = (operation: LambdaOperation, functionName: string, qualifier?: string): Call => ({
+  ...{ n: 1, operation, functionName, qualifier, atMs: 0 },
+  request: { method: "GET", path: "/", headers: {}, body: undefined },
+});
 
 /** Which of the calls meet a fault, as numbers from 1. */
 function metBy(
@@ -10,7 +16,7 @@ function metBy(
   calls: readonly [LambdaOperation, string][],
 ): number[] {
   return calls.flatMap(([operation, functionName], index) =>
-    faults.due({ operation, functionName }).length > 0 ? [index + 1] : [],
+    faults.due(callOf(operation, functionName)).length > 0 ? [index + 1] : [],
   );
 }
 
@@ -40,6 +46,20 @@ it("counts a call for each of the faults that it matches", () => {
       ["CreateFunction", "h"],
     ]),
   ).toEqual([1, 2]);
+});
+
+it("is met by the calls alone that what it was told of them is true of, and counts only those", () => {
+  const faults = armedFaults();
+  faults.arm({
+    operation: "GetFunction",
+    matches: ({ qualifier }) => qualifier !== undefined,
+    at: 2,
+    what: lost,
+  });
+  const met = ["1", undefined, "2", "3"].map(
+    (qualifier) => faults.due(callOf("GetFunction", "f", qualifier)).length,
+  );
+  expect(met).toEqual([0, 0, 1, 0]);
 });
 
 it("is met by nobody once it is disarmed, or all are cleared", () => {

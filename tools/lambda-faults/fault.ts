@@ -29,6 +29,8 @@ export type Fault = {
   readonly operation: LambdaOperation;
   /** Exactly; any where it is missing. */
   readonly functionName?: string;
+  /** Beside these two: what is in the call, or what came before it. Asked once a call, before its hooks. */
+  readonly matches?: (call: Call) => boolean;
   /** The nth matching call from arming; the first where it is missing. */
   readonly at?: number;
   /** So many matching calls, from that one on; one where it is missing. The SDK's own repeats are calls. */
@@ -68,7 +70,7 @@ export type ArmedFaults = {
   /** Throws a TypeError where the fault can never be met. */
   arm(fault: Fault): Armed;
   /** Those that this call meets; each counts the call. */
-  due(call: Pick<Call, "operation" | "functionName">): readonly Due[];
+  due(call: Call): readonly Due[];
   clear(): void;
 };
 
@@ -80,7 +82,7 @@ function check({ operation, at = 1, times = 1, what }: Fault): void {
 }
 
 export function armedFaults(): ArmedFaults {
-  const armed = new Set<(call: Pick<Call, "operation" | "functionName">) => Due | undefined>();
+  const armed = new Set<(call: Call) => Due | undefined>();
   return {
     arm(fault) {
       check(fault);
@@ -92,9 +94,10 @@ export function armedFaults(): ArmedFaults {
         hits += 1;
         first.resolve();
       };
-      const meets = (call: Pick<Call, "operation" | "functionName">): Due | undefined => {
+      const meets = (call: Call): Due | undefined => {
         if (call.operation !== fault.operation) return undefined;
         if (fault.functionName !== undefined && call.functionName !== fault.functionName) return undefined;
+        if (fault.matches?.(call) === false) return undefined;
         seen += 1;
         if (seen < at) return undefined;
         if (seen === at + times - 1) armed.delete(meets);

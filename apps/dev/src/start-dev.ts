@@ -154,7 +154,7 @@ export async function startDev(options: DevOptions, signal: AbortSignal): Promis
       await start(await conductorParts(name), { limits: conductorLimits, writesSnapshots }, signal),
     );
   }
-  if (options.lambda !== undefined) {
+  if (options.lambda !== undefined && options.lambda.elsewhere !== true) {
     const parts = await conductorParts("conductor-lambda");
     // AWS's SDK is loaded only where it is asked for.
     const { startLambda } = await import("./lambda.ts");

@@ -18,6 +18,7 @@ import {
 } from "@greco/service-kit";
 import type { ConductorDependencies } from "./context.ts";
 import type { ConductorOptions, RunningConductor } from "./host.ts";
+import { CONDUCTOR_LIMITS } from "./limits.ts";
 import { observeConductor } from "./metrics.ts";
 
 export type ConductorStores = {
@@ -34,6 +35,11 @@ export const conductorSettings = {
   tokenFile: config.secretFile("file of the conductor's token"),
   listen: config.listen("where health is served", { default: { host: "127.0.0.1", port: 0 } }),
   leaseMs: config.integer("lease of the conductor, ms", { min: 100, max: 600_000 }, { default: 10_000 }),
+  writerLeaseMs: config.integer(
+    "--lease-ms of ingress and runtime, or more: what is retired waits twice as long behind the floor (R9)",
+    { min: 100, max: 600_000 },
+    { default: CONDUCTOR_LIMITS.writerLeaseMs },
+  ),
   writesSnapshots: config.optional(
     config.flag("fold the bindings for cold boots; unless told, the conductor of streams does it for all"),
   ),
@@ -72,12 +78,12 @@ export async function runConductor<const S extends ConfigSchema & ConductorSetti
     const options = { token: tokenFromFile(given.tokenFile), deadlineMs: CALL_DEADLINE_MS };
     const coordinator = stack.use(createClient(ConductorService, { address: given.coordinator, ...options }));
     const registry = stack.use(createClient(RegistryService, { address: given.registry, ...options }));
-    const { leaseMs, writesSnapshots } = given;
+    const { leaseMs, writerLeaseMs, writesSnapshots } = given;
     const running = stack.use(
       await conductor.start(
         { ...stores, coordinator, registry, clock, ids, log },
         {
-          limits: { leaseMs, quietMs: 2 * leaseMs },
+          limits: { leaseMs, quietMs: 2 * leaseMs, writerLeaseMs },
           ...(writesSnapshots === undefined ? {} : { writesSnapshots }),
         },
         signal,

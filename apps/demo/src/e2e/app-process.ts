@@ -12,6 +12,8 @@ export const APPS = [
   ...(["conductor-streams", "conductor-tables", "conductor-worker"] as const),
 ] as const;
 export type App = (typeof APPS)[number];
+/** What can be such a process: of Lambda's conductor there is none in a cluster. */
+export type Program = App | "conductor-lambda";
 
 export type AppSignal = "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT";
 
@@ -26,7 +28,7 @@ export type LogLine = { readonly event: string; readonly [field: string]: unknow
 export interface AppProcess extends AsyncDisposable {
   /** `ingress-2`: the app, and which of them, from 1. */
   readonly name: string;
-  readonly app: App;
+  readonly app: Program;
   /** gRPC, or health alone: the same after a restart. */
   readonly address: string;
   /** `http://127.0.0.1:12345/metrics` */
@@ -47,7 +49,7 @@ export interface AppProcess extends AsyncDisposable {
 
 export type AppProcessOptions = {
   readonly name: string;
-  readonly app: App;
+  readonly app: Program;
   readonly address: string;
   readonly metrics: string;
   readonly flags: readonly string[];
@@ -57,7 +59,7 @@ export type AppProcessOptions = {
 };
 
 /** Says that it serves. */
-const SERVING: Record<App, string> = {
+const SERVING: Record<Program, string> = {
   registry: "registry.started",
   coordinator: "coordinator.started",
   ingress: "ingress.serving",
@@ -65,6 +67,7 @@ const SERVING: Record<App, string> = {
   "conductor-streams": "conductor.started",
   "conductor-tables": "conductor.started",
   "conductor-worker": "conductor.started",
+  "conductor-lambda": "conductor.started",
 };
 
 const LINES_MAX = 2_000;

@@ -5,6 +5,8 @@ import type { Flow } from "./flow.ts";
 declare module "vitest" {
   interface TaskMeta {
     figure?: string;
+    /** What is too long for it, as Markdown. */
+    table?: string;
   }
 }
 
