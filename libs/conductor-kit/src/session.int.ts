@@ -273,6 +273,23 @@ describe("undo", () => {
     expect([...region.objects.keys()]).toEqual(["object-n2"]);
   });
 
+  it("K4: of two that are owed for the same object, one takes it away", async () => {
+    const { rig, region, heard, control, ready } = await started();
+    await using _rig = rig;
+    const [p1, p2] = ["p1", "p2"].map((id) => control.propose(id, { changes: { "thing/a": { n: 2 } } }));
+    if (p1 === undefined || p2 === undefined) throw new Error("two were proposed");
+    await ready(p1);
+    await ready(p2);
+    const gate = Promise.withResolvers<void>();
+    region.beforeDelete = () => gate.promise;
+    await control.settle(p1, { committed: false });
+    await control.settle(p2, { committed: false });
+    gate.resolve();
+    await heard("p1.settle");
+    await heard("p2.settle");
+    expect([...region.objects.keys()]).toEqual([]);
+  });
+
   it("K2: a late prepare finds the tombstone, also after a restart", async () => {
     const { rig, region, conductor, heard, control, ready } = await started();
     await using _rig = rig;

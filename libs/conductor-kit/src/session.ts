@@ -365,8 +365,10 @@ export class Session {
     const belongings = this.#belongings(told.candidate);
     const isPinned = (object: string): boolean =>
       pinnedBy(this.journal, object).some((by) => by !== told.candidate);
-    await undo(this.context, this.locks, belongings, quietUntilMs, isPinned, this.#ending.signal);
-    await this.dispatch({ type: "undone", ...told });
+    const undone = async (): Promise<void> => {
+      await this.dispatch({ type: "undone", ...told });
+    };
+    await undo(this.context, this.locks, belongings, quietUntilMs, isPinned, undone, this.#ending.signal);
     this.#candidates.forget(told.candidate);
   }
 

@@ -60,9 +60,10 @@ export async function undo(
   belongings: Belongings,
   quietUntilMs: number,
   isPinned: (object: string) => boolean,
+  undone: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  if (belongings.objects.length === 0) return;
+  if (belongings.objects.length === 0) return undone();
   using _held = await locks.acquire(lockNames(belongings), signal);
   const waitMs = quietUntilMs - context.clock.monotonicMs();
   if (waitMs > 0) await context.clock.sleep(waitMs, signal);
@@ -72,6 +73,8 @@ export async function undo(
     () => removeAll(context, belongings, isPinned, signal),
     lags(context, "undo", belongings.candidate),
   );
+  // K4: before the locks are given back, or the next undo of what both had would leave it to this one.
+  await undone();
 }
 
 async function removeAll(
