@@ -173,6 +173,14 @@ describe("handlers", () => {
     });
   });
 
+  it("that failed once when they were loaded are loaded again at the next call", async () => {
+    const source = `if ((globalThis.loads = (globalThis.loads ?? 0) + 1) === 1) throw new Error("not now");
+      ${handler("return globalThis.loads")}`;
+    const runtime = await start({ handler: source });
+    expect(await runtime.invoke(requestOf({}))).toMatchObject({ refused: { reason: "BAD_HANDLER" } });
+    expect(await runtime.invoke(requestOf({}))).toEqual({ outcomes: [{ outputs: ["2"] }] });
+  });
+
   it("that end the process are an error of the call, as AWS tells it", async () => {
     const runtime = await start({ handler: handler("process.reallyExit(3)") });
     await expect(runtime.invoke(requestOf({}))).rejects.toThrow("the process ended: 3");

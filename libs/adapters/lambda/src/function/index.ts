@@ -12,8 +12,11 @@ import { loadRunner, type Runner } from "./runner.ts";
 
 type Loaded = { readonly runner: Runner } | Extract<CallResponse, { refused: unknown }>;
 
-/** Once a process, while AWS starts it, so that a warm one only runs. Never rejects. */
-const loading = load();
+/**
+ * Begun while AWS starts the process, so that a warm one only runs. Never rejects. After a refusal it is tried again:
+ * what failed may have been the outside's, and repeated calls would keep this process for ever.
+ */
+let loading: Promise<Loaded> | undefined = load();
 // There it is paid for ahead of calls; elsewhere the first call waits for it, under the function's own time limit.
 if (process.env["AWS_LAMBDA_INITIALIZATION_TYPE"] === "provisioned-concurrency") await loading;
 
@@ -24,8 +27,12 @@ export async function handler(request: CallRequest): Promise<CallResponse> {
       "UNKNOWN_FORMAT",
       `the call has format ${request.greco}, the function knows ${CALL_FORMAT}`,
     );
+  loading ??= load();
   const loaded = await loading;
-  if (!("runner" in loaded)) return loaded;
+  if (!("runner" in loaded)) {
+    loading = undefined;
+    return loaded;
+  }
   return { outcomes: await loaded.runner(request) };
 }
 
