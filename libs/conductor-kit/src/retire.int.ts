@@ -176,6 +176,25 @@ describe("retire", () => {
     expect(world.region.objects.size).toBe(0);
   });
 
+  it("goes on where the outside refuses one delete: with others' bindings, and the next change of the same", async () => {
+    await using world = await World.open();
+    let refuses = true;
+    let refused = 0;
+    world.region.beforeDelete = async (name) => {
+      if (name !== "object-n1" || !refuses) return Promise.resolve();
+      refused += 1;
+      throw new Error("somebody's alias names it");
+    };
+    await world.commit(await world.ready("p1", { a: { n: 1 }, b: { n: 5 } }));
+    await world.commit(await world.ready("p2", { a: { n: 2 }, b: { n: 6 } }));
+    await until(() => expect([...world.region.objects.keys()]).not.toContain("object-n5"));
+    await until(() => expect(refused).toBeGreaterThan(0));
+    await world.commit(await world.ready("p3", { a: { n: 3 } }));
+    refuses = false;
+    await world.untilRetired("p1");
+    expect([...world.region.objects.keys()]).not.toContain("object-n1");
+  });
+
   it("K4: lets go of what a binding stood on, also when the process dies as its row goes", async () => {
     await using world = await World.open();
     const { bindings } = world.rig;

@@ -167,17 +167,25 @@ export class Retirer {
     // K4: the delete looks at the pins again.
     if (pinnedBy(this.#session.journal, object).length > 0) return false;
     const free = uses.filter((use) => pinnedBy(this.#session.journal, use).every((by) => by === object));
-    const tryAgain = (error: unknown, attempt: number): "again" => {
-      log.warn("conductor.tries-again", { what: "retire", binding: object, attempt, error });
-      return "again";
-    };
-    const backoff = backoffOf(this.#session.context);
-    const outside = (): Promise<void> => conductor.retire({ model, entity, candidate, free }, signal);
-    await untilDone(backoff, signal, outside, tryAgain);
+    // Once a turn: what the outside refuses for long may hold up neither the next change of this A, nor other bindings.
+    try {
+      await conductor.retire({ model, entity, candidate, free }, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      log.error("conductor.lags", { what: "retire", binding: object, error });
+      return false;
+    }
     // K4: before the row, by which a restart finds what is left to do; behind it the pins would stay for ever.
     if (uses.length > 0) await this.#session.dispatch({ type: "retired", bindings: [object] });
-    const row = (): Promise<void> => bindingStore.deleteBinding(model, entity, candidate, signal);
-    await untilDone(backoff, signal, row, tryAgain);
+    await untilDone(
+      backoffOf(this.#session.context),
+      signal,
+      () => bindingStore.deleteBinding(model, entity, candidate, signal),
+      (error, attempt) => {
+        log.warn("conductor.tries-again", { what: "retire", binding: object, attempt, error });
+        return "again";
+      },
+    );
     this.#waiting.delete(object);
     this.#bounds.delete(object);
     log.info("conductor.retired", { binding: object });
