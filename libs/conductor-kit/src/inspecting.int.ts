@@ -235,6 +235,9 @@ describe("what is mended", () => {
     await commit("p1", { a: { n: 1 }, b: { n: 2 } });
     await region.delete("object-n1");
     const [mends, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    // Also where an assertion fails: the conductor could not stop.
+    using stack = new DisposableStack();
+    stack.defer(() => goesOn.resolve());
     region.beforeCreate = async (name) => {
       if (name !== "object-n1") return;
       mends.resolve();
