@@ -82,7 +82,7 @@ class Runner {
   readonly results: Result[] = [];
   /** Of models that had no cell in a round. */
   readonly others: string[] = [];
-  /** With a proposal that has not ended: nothing more can be run on it. */
+  /** Where something has not become as it must be: nothing more can be said of what is run on it. */
   readonly #stuck = new Set<Stage>();
   #wrongRounds = 0;
 
@@ -124,17 +124,16 @@ class Runner {
       ),
     );
     if (operation === "create") await world.restart(within(ROUND_MS));
-    await world.settled(within(ROUND_MS));
+    await world.settled(this.#stuck, within(ROUND_MS));
     const ready = parties.filter(([stage]) => before.get(stage) === undefined);
     const killed = ready.filter(([, cell]) => cell?.trouble.type === "kill").length;
-    const kill = kills && killed > 0 ? world.kill(killed, within(ROUND_MS)) : undefined;
+    const kill = kills && killed > 0 ? world.kill(killed, within(2 * ROUND_MS)) : undefined;
     const ended = new Map(
       await Promise.all(
         ready.map(async ([stage, cell]) => [stage, await this.#one(stage, operation, cell, kill)] as const),
       ),
     );
     await kill?.restarted;
-    await world.settled(within(ROUND_MS));
     const foreign = await world.foreignProblems(within(ROUND_MS));
     return parties.flatMap(([stage, cell]): readonly Result[] => {
       const { problems, ...rest } = before.get(stage) ?? ended.get(stage) ?? notRun("not run");
@@ -147,7 +146,7 @@ class Runner {
 
   /** Undefined: the query is there, or is not, as the operation needs it. */
   async #prepared(stage: Stage, operation: OperationName): Promise<Ended | undefined> {
-    if (this.#stuck.has(stage)) return notRun(`not run: a proposal of ${stage.parts.model} has not ended`);
+    if (this.#stuck.has(stage)) return notRun(`not run: ${stage.parts.model} is not as it must be`);
     const present = operations[operation].on === "present";
     if (stage.isPresent === present) return undefined;
     const ended = await this.#one(stage, present ? "create" : "delete", undefined, undefined);
@@ -166,7 +165,7 @@ class Runner {
       cell?.trouble.type === "kill" ? kill : undefined,
       within(ROUND_MS),
     );
-    if (ended.outcome === "undecided") this.#stuck.add(stage);
+    if (ended.problems.length > 0) this.#stuck.add(stage);
     return ended;
   }
 }
@@ -176,12 +175,13 @@ export function lambdaFaultsSuite(
   { models, every, only = /(?:)/, withinMs }: SuiteOptions,
 ): void {
   describe(title, () => {
+    const opened = new AsyncDisposableStack();
     let world: FaultsWorld;
     beforeAll(async () => {
-      world = await FaultsWorld.open(models, within(OPEN_MS));
+      world = opened.use(await FaultsWorld.open(models, within(OPEN_MS)));
     }, OPEN_MS);
     afterAll(async () => {
-      await world[Symbol.asyncDispose]();
+      await opened.disposeAsync();
     });
 
     it(

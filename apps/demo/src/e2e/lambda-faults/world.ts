@@ -189,14 +189,14 @@ export class FaultsWorld implements AsyncDisposable {
   }
 
   /** A new process looks at every function that is in force; its calls are of no cell. */
-  async settled(signal: AbortSignal): Promise<void> {
+  async settled(except: ReadonlySet<Stage>, signal: AbortSignal): Promise<void> {
     const { proxy } = this.#parts;
     while (!this.#settled) {
       const last = proxy.calls.filter(
         ({ n, operation, endedAtMs }) =>
           n > this.#startedAt && operation === "GetProvisionedConcurrencyConfig" && endedAtMs !== undefined,
       );
-      const present = this.stages.filter((stage) => stage.isPresent);
+      const present = this.stages.filter((stage) => stage.isPresent && !except.has(stage));
       this.#settled = present.every((stage) => last.some((call) => stage.isMine(call)));
       if (!this.#settled) await systemClock.sleep(LOOK_MS, signal);
     }
