@@ -59,17 +59,22 @@ export class FaultsWorld implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Resolves when the first epoch of each model is there, and messages flow. */
+  /**
+   * Resolves when the first epoch of each model is there, and messages flow. The signal bounds the opening; what is
+   * opened lives until it is disposed.
+   */
   static async open(models: number, signal: AbortSignal): Promise<FaultsWorld> {
     await using opening = new AsyncDisposableStack();
-    const cluster = opening.use(await servers.ministack({}, signal));
+    const life = new AbortController();
+    opening.defer(() => life.abort(new Error("the world ends")));
+    const cluster = opening.use(await servers.ministack({}, life.signal));
     const target = `http://${cluster.addresses[0]}`;
     const aws = new Aws(target);
     // It is shared with others.
     const prefix = `lf${systemIds.next().slice(-6)}`;
     opening.defer(() => removeAll(aws, prefix));
     const proxy = opening.use(
-      await openLambdaFaults({ target, emulate: { publish: true, busy: true } }, signal),
+      await openLambdaFaults({ target, emulate: { publish: true, busy: true } }, life.signal),
     );
     // It takes any; the SDK wants some.
     process.env["AWS_ACCESS_KEY_ID"] ??= "stand-in";
@@ -78,7 +83,7 @@ export class FaultsWorld implements AsyncDisposable {
     opening.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
     const lambda = { region: REGION, endpoint: proxy.endpoint, prefix, elsewhere: true };
     const dev = opening.use(
-      await startDev({ dataDir: folder, logLevel: "error", leaseMs: LEASE_MS, lambda }, signal),
+      await startDev({ dataDir: folder, logLevel: "error", leaseMs: LEASE_MS, lambda }, life.signal),
     );
     const conductor = opening.use(await conductorOf(dev, lambda, opening));
     const stages: Stage[] = [];
