@@ -15,6 +15,8 @@ export type StoredAccept = {
   readonly ready: boolean;
   /** A confirmed commit: what the way back needs is kept (K4). */
   readonly wayBack: boolean;
+  /** Bindings that the way back needs of what is not claimed, and so not prepared here. Absent: none. */
+  readonly keeps?: readonly string[];
 };
 
 /** An answer's reference to a binding; an empty hash: removed. */
@@ -151,7 +153,7 @@ function foldCandidate(before: CandidateState | undefined, entry: OfCandidate): 
     case "accepted": {
       const { digest, base, accept } = entry;
       if (!accept.ready) return { phase: "accepted", digest, base, accept };
-      return { phase: "ready", digest, base, accept, ...nothingBegun, bindings: [] };
+      return { phase: "ready", digest, base, accept, ...nothingBegun(accept), bindings: [] };
     }
     case "vetoed":
       return { phase: "vetoed", digest: entry.digest, base: entry.base, findings: entry.findings };
@@ -191,11 +193,15 @@ function foldCandidate(before: CandidateState | undefined, entry: OfCandidate): 
 function begun(before: CandidateState | undefined, entry: OfCandidate): Begun {
   if (before === undefined || !("accept" in before)) throw misplaced(before, entry);
   const { digest, base, accept } = before;
-  const { objects, keeps, unended } = "objects" in before ? before : nothingBegun;
+  const { objects, keeps, unended } = "objects" in before ? before : nothingBegun(accept);
   return { digest, base, accept, objects, keeps, unended };
 }
 
-const nothingBegun = { objects: [], keeps: [], unended: [] } as const;
+const nothingBegun = ({ keeps = [] }: StoredAccept): Pick<Begun, "objects" | "keeps" | "unended"> => ({
+  objects: [],
+  keeps,
+  unended: [],
+});
 
 function ended(
   before: CandidateState | undefined,
@@ -225,6 +231,15 @@ export function pinnedBy(state: JournalState, object: string): readonly string[]
   for (const [binding, names] of state.uses) if (names.includes(object)) holders.push(binding);
   return holders;
 }
+
+/** Whether a candidate that is not settled, or an undo that is owed, has intended the object. */
+export function isIntended({ candidates }: JournalState, object: string): boolean {
+  return candidates.values().some((each) => isUnsettled(each) && each.objects.includes(object));
+}
+
+const isUnsettled = (
+  each: CandidateState,
+): each is Extract<CandidateState, { readonly objects: readonly string[] }> => "objects" in each;
 
 /** What is still needed, as one record. */
 export type JournalSummary = {

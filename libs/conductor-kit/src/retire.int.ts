@@ -11,7 +11,7 @@ import {
   type EntityKey,
 } from "@greco/domain/model";
 import { describe, expect, it } from "vitest";
-import type { Flow } from "./conductor.ts";
+import type { Accept, Flow, ReviewRequest, Veto } from "./conductor.ts";
 import { model, Region, RegionConductor, Rig, until, type Proposal } from "./testing/index.ts";
 
 const FLIGHTS = "stream/flights@1" as EntityIdentity;
@@ -28,6 +28,20 @@ class LookedUp extends RegionConductor {
     const { name } = parseEntityIdentity(entity);
     const using = (await flows()).filter(({ tables }) => tables.includes(name));
     return using.map(({ from }) => entityKey("stream", from));
+  }
+}
+
+/** Takes a thing only where its spec does not leave it to another conductor. */
+class Leaving extends RegionConductor {
+  override async review(request: ReviewRequest): Promise<Accept | Veto> {
+    const opinion = await super.review(request);
+    if (opinion.vote === "veto") return opinion;
+    const left = request.affected.filter(({ after }) => after?.specJson.includes("elsewhere"));
+    return { ...opinion, claims: opinion.claims.filter((key) => !left.some((each) => each.key === key)) };
+  }
+
+  owns(content: string): boolean {
+    return !content.includes("elsewhere");
   }
 }
 
@@ -189,9 +203,12 @@ describe("retire", () => {
     await world.commit(await world.ready("p2", { a: { n: 2 }, b: { n: 6 } }));
     await until(() => expect([...world.region.objects.keys()]).not.toContain("object-n5"));
     await until(() => expect(refused).toBeGreaterThan(0));
+    const lagging = (): number | undefined => world.rig.running?.status().get(model)?.lagging;
+    await until(() => expect(lagging()).toBe(1));
     await world.commit(await world.ready("p3", { a: { n: 3 } }));
     refuses = false;
     await world.untilRetired("p1");
+    await until(() => expect(lagging()).toBe(0));
     expect([...world.region.objects.keys()]).not.toContain("object-n1");
   });
 
@@ -366,6 +383,26 @@ describe("retire", () => {
     await onlyKept(world);
     await world.rig.control.settle(p3, { committed: true, disarm: true });
     await world.heard("p3.disarm");
+    await world.untilRetired("p1");
+  });
+
+  it("K4: keeps for the way back what another conductor has from the commit on, until it is disarmed", async () => {
+    await using world = await World.open({}, Leaving);
+    const lane = await world.lane("l", [marker(1, 2)]);
+    await world.commit(await world.ready("p1", { a: { n: 1 }, b: { n: 1 } }));
+    const { control } = world.rig;
+    // It is left to another one, so nothing is prepared, and the accept carries ready.
+    const p2 = control.propose("p2", { changes: { "thing/a": { n: 2, elsewhere: true } } });
+    await control.review(p2, { wayBack: true });
+    await world.heard("p2.review");
+    await world.bind("p2", { "thing/a@2": { n: 2, elsewhere: true } });
+    await world.commit(p2, [], true);
+    await world.commit(await world.ready("p3", { b: { n: 3 } }));
+    await world.append(lane, [marker(2, 4)]);
+    await onlyKept(world);
+    await control.settle(p2, { committed: true, disarm: true });
+    await world.heard("p2.disarm");
+    await until(async () => expect(world.conductor.calls).toContain("retire a#p1"));
     await world.untilRetired("p1");
   });
 });

@@ -2,13 +2,15 @@
  * A review: read-only, on a view that is equal to the candidate's base. Where nothing affected is of the
  * conductor's kinds, it accepts by itself, with ready (§4.1).
  */
-import type { CandidateId } from "@greco/domain/model";
+import { epoch, type CandidateId } from "@greco/domain/model";
 import type { Review } from "@greco/contracts/greco/conductor/v1/conductor";
+import type { LedgerFollower } from "@greco/lane-kit";
 import type { Chain } from "./chain.ts";
 import type { Affected, ReviewRequest } from "./conductor.ts";
 import type { SessionContext } from "./context.ts";
 import type { StoredAccept } from "./journal.ts";
 import type { MachineEvent } from "./machine.ts";
+import { keepsOf } from "./preparing.ts";
 import type { View } from "./view.ts";
 import { orderedSteps, toAffected, toViewChanges } from "./wire.ts";
 
@@ -42,7 +44,7 @@ function affectedOf(
 /** The vote on a review. Undefined: there is no view at its base any more; nothing can be said. */
 export async function voteOn(
   context: SessionContext,
-  chain: Chain,
+  { chain, ledger }: { readonly chain: Chain; readonly ledger: LedgerFollower },
   review: Review,
   { candidate, joining }: { readonly candidate: CandidateId | undefined; readonly joining: boolean },
   signal: AbortSignal,
@@ -73,13 +75,32 @@ export async function voteOn(
   const back = wayBack ? await vetoOfWayBack(context, request, signal) : undefined;
   if (back !== undefined) return back;
   const steps = orderedSteps(opinion.plan.steps, limits.planStepsMax);
+  const claimed = new Set(opinion.claims);
+  const unclaimed = affected.filter(({ key }) => !claimed.has(key));
+  const keeps = wayBack && !review.planOnly ? await keptOf(ledger, unclaimed, base, signal) : [];
   const accept: StoredAccept = {
     claims: opinion.claims,
     plan: { ...opinion.plan, steps },
     ready: opinion.claims.length === 0,
     wayBack,
+    ...(keeps.length === 0 ? {} : { keeps }),
   };
   return { vote: "accept", accept };
+}
+
+/**
+ * K4: of what is not claimed, since another conductor has it from the candidate on, the way back wants what is in force
+ * at the base. No prepare pins it, so the vote does. Retire cannot have begun with it: it is not superseded yet.
+ */
+async function keptOf(
+  ledger: LedgerFollower,
+  unclaimed: readonly Affected[],
+  base: number,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (unclaimed.length === 0) return [];
+  await ledger.waitFor(epoch(base), signal);
+  return keepsOf(ledger.index, unclaimed, [base]);
 }
 
 /** A confirmed commit: the review of the way back, from the candidate to its base (§4). */

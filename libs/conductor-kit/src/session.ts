@@ -39,6 +39,7 @@ import { voteOn, type Vote } from "./reviewing.ts";
 import type { Found } from "./inspecting.ts";
 import { Inspections } from "./inspections.ts";
 import { Repairs } from "./repairs.ts";
+import type { Superseded } from "./superseded.ts";
 import { TaskGroup } from "./tasks.ts";
 import { outside, release, undo, type Belongings } from "./undoing.ts";
 import { toAnswer, toMs, toViewChanges } from "./wire.ts";
@@ -64,6 +65,10 @@ export class Session {
   readonly inspections = new Inspections();
   /** A binding is there again that retire may have taken for gone. */
   repaired = false;
+  /** Bindings whose retire the outside has refused, the last time. */
+  readonly lagging = new Set<string>();
+  /** Of older epochs, and still there: lanes and replays may need them. Told by the retirer. */
+  superseded: () => readonly Superseded[] = () => [];
   /** Does this conductor wait for its first promote? Set by the registration. */
   joining: Promise<boolean> = Promise.resolve(false);
   readonly #journal: JournalFile;
@@ -263,7 +268,7 @@ export class Session {
         .then(() => time.abort(new Error("the review takes too long")));
       alarm.catch(() => undefined);
       const joining = await this.joining;
-      const vote = await voteOn(this.context, this.chain, request, { candidate, joining }, over);
+      const vote = await voteOn(this.context, this, request, { candidate, joining }, over);
       return vote ?? { vote: "none" };
     } catch (error) {
       this.#ending.signal.throwIfAborted();
