@@ -8,6 +8,7 @@
  *   backoff, and shown as lagging. They must be idempotent: a crash repeats them.
  */
 import type { CandidateId, EntityIdentity, EntityKey, ModelId } from "@greco/domain/model";
+import type { LedgerFollower } from "@greco/lane-kit";
 
 /** What is wrong, where, why, and what to do about it. */
 export type Finding = {
@@ -125,18 +126,39 @@ export type Retirement = {
 };
 
 /**
- * What is in force at the newest epoch, of the conductor's kinds and its own (`owns`). What a proposal is changing is
- * not among the bindings, and is to be left as it is.
+ * What is in force at the newest epoch, of the conductor's kinds and its own (`owns`), and what lanes that are behind, or
+ * a replay, may still need of older ones. What a proposal is changing is not among the bindings, and is to be left as it
+ * is.
  */
 export type InForce = {
   readonly model: ModelId;
   readonly version: number;
   readonly view: ModelView;
-  readonly bindings: readonly {
-    readonly entity: EntityIdentity;
-    readonly candidate: CandidateId;
-    readonly content: string;
-  }[];
+  readonly bindings: readonly StandingBinding[];
+  /** The newest first. */
+  readonly superseded: readonly (StandingBinding & {
+    /** The one that it came with. */
+    readonly version: number;
+    /** The model at that version. */
+    view(signal: AbortSignal): Promise<ModelView>;
+  })[];
+};
+
+export type StandingBinding = {
+  readonly entity: EntityIdentity;
+  readonly candidate: CandidateId;
+  readonly content: string;
+};
+
+/** What the author's own work stands on, in one model and for one session. */
+export type Attendance = {
+  readonly model: ModelId;
+  readonly ledger: LedgerFollower;
+  /**
+   * Whether a proposal has intended the object outside whose outcome is not in the ledger yet, or which is being taken
+   * back: until then it is that proposal's.
+   */
+  isIntended(object: string): boolean;
 };
 
 /** Something outside that is not as the epoch says. */
@@ -197,7 +219,10 @@ export interface Conductor {
   takes?(entity: Affected): boolean;
   /** For a kind shared with other conductors: whether a binding of it is this one's. Default: all are. */
   owns?(content: string): boolean;
-  /** What outside differs from what is in force. Changes nothing. Absent: nothing outside can. */
+  /**
+   * What outside differs from what is in force, and is missing of what is superseded. Changes nothing. Absent: nothing
+   * outside can.
+   */
   inspect?(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]>;
   /**
    * Puts back what `inspect` finds, as far as it can; tells all that it found, and what of it is mended. Called with
@@ -206,6 +231,12 @@ export interface Conductor {
    * to the outside is under way any more, also when it is aborted (K3).
    */
   mend?(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]>;
+  /**
+   * Work of its own beside what proposals ask for, such as what follows a crossing: for as long as this process is the
+   * one that acts for the conductor in the model. It ends with the signal; what it fails with is logged, and it begins
+   * again.
+   */
+  attend?(attendance: Attendance, signal: AbortSignal): Promise<never>;
   /** What its own credentials and permissions lack. Changes nothing. */
   checkAccess?(signal: AbortSignal): Promise<readonly Drift[]>;
 }

@@ -2,6 +2,7 @@ export { PrepareError } from "./conductor.ts";
 export type {
   Accept,
   Affected,
+  Attendance,
   Conductor,
   Drift,
   Finding,
@@ -15,6 +16,7 @@ export type {
   Preparation,
   Retirement,
   ReviewRequest,
+  StandingBinding,
   Veto,
   ViewEntity,
 } from "./conductor.ts";

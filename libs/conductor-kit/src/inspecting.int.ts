@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import type { Inspected } from "@greco/contracts/greco/commit/v1/commit";
 import { Inspect_Mode as Mode } from "@greco/contracts/greco/conductor/v1/conductor";
-import { candidateId, type EntityIdentity } from "@greco/domain/model";
+import { laneId, seq, writerId } from "@greco/domain/lane";
+import { candidateId, epoch, type EntityIdentity } from "@greco/domain/model";
 import { createMetrics } from "@greco/service-kit";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Drift } from "./conductor.ts";
@@ -77,6 +78,21 @@ function inspectedOf(answers: Awaited<ReturnType<typeof answered>>): Inspected {
   return last.value;
 }
 
+/** A message of epoch 2, which may be replayed. */
+async function retainedRow(): Promise<void> {
+  const { lanes, signal } = rig;
+  const lane = laneId("l");
+  const stream = "stream/flights@1" as EntityIdentity;
+  await lanes.registerLane({ model, id: lane, stream, writer: writerId("w"), registeredAtMs: 0 }, signal);
+  const row = (at: number) => ({ seq: seq(at), epoch: epoch(2), appendedAtMs: 0 });
+  const entries = [
+    { kind: "marker", ...row(1) },
+    { kind: "data", ...row(2), key: "k", payload: new Uint8Array([1]) },
+    { kind: "marker", ...row(3), epoch: epoch(3) },
+  ] as const;
+  await lanes.append(model, [{ lane, entries }], signal);
+}
+
 const entity = (name: string): string => `models/m/entities/thing/${name}`;
 const gone = (name: string, object: string, mended = false): object => ({
   ...{ entity: entity(name), object, mended, reason: "OBJECT_GONE" },
@@ -103,6 +119,26 @@ describe("drift", () => {
     ]);
     expect(region.objects.has("object-n3")).toBe(false);
     expect(await promised()).toEqual(journal);
+  });
+
+  it("is also of what older epochs need, as long as a lane or a replay does; mending makes it again, and nothing else", async () => {
+    await start();
+    await retainedRow();
+    await commit("p1", { a: { n: 1 } });
+    await commit("p2", { a: { n: 2 } });
+    const views: unknown[] = [];
+    conductor.beforeLook = async ({ superseded }, signal) => {
+      for (const { entity, candidate, version, view } of superseded) {
+        const [thing] = (await view(signal)).ofKind("thing");
+        views.push(`${entity}#${candidate} of v${version}: ${thing?.specJson}`);
+      }
+    };
+    await region.delete("object-n1");
+    expect((await ask(Mode.DRIFT)).drifts).toMatchObject([gone("a", "object-n1")]);
+    expect(views).toEqual(['thing/a@2#p1 of v2: {"n":1}']);
+    expect((await ask(Mode.MEND)).drifts).toMatchObject([gone("a", "object-n1", true)]);
+    expect([...region.objects.keys()].toSorted()).toEqual(["object-n1", "object-n2"]);
+    expect((await ask(Mode.DRIFT)).drifts).toEqual([]);
   });
 
   it("is of its own bindings, and comes with the model of that version", async () => {
@@ -190,6 +226,8 @@ describe("what a proposal is changing", () => {
     });
     expect([...region.objects.keys()].toSorted()).toEqual(["object-n2", "object-n3"]);
     await decide(p2);
+    // Until it is retired, a lane may need what is superseded.
+    await until(async () => expect(await rig.rowsOf("p1")).toEqual(["thing/b@2"]));
     expect(await ask(Mode.DRIFT)).toMatchObject({ drifts: [], changing: [], version: 3n });
   });
 

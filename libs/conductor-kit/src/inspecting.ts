@@ -1,5 +1,5 @@
 /**
- * What outside differs from what the newest epoch says, put back where that is asked for. It promises nothing, so
+ * What outside differs from what the epochs say, put back where that is asked for. It promises nothing, so
  * nothing of it is journaled, and a repeat would find what there is to find.
  *
  * - K4: whatever is mended is locked as prepare, undo and retire lock it, and looked at again under the locks. Only
@@ -93,12 +93,12 @@ async function mendLocked(
   }
 }
 
-const keysOf = ({ bindings }: InForce): readonly EntityKey[] =>
-  bindings.map(({ entity }) => parseEntityIdentity(entity).key);
+const keysOf = ({ bindings, superseded }: InForce): readonly EntityKey[] =>
+  [...bindings, ...superseded].map(({ entity }) => parseEntityIdentity(entity).key);
 
 /** K4: by its entity, and by the names of what it stands on outside. */
-const locksOf = ({ journal }: Session, { bindings }: InForce): readonly string[] =>
-  bindings.flatMap(({ entity, candidate }) => [
+const locksOf = ({ journal }: Session, { bindings, superseded }: InForce): readonly string[] =>
+  [...bindings, ...superseded].flatMap(({ entity, candidate }) => [
     parseEntityIdentity(entity).key,
     ...(journal.uses.get(bindingObject(entity, candidate)) ?? []),
   ]);

@@ -7,6 +7,7 @@ import { Conductor_State } from "@greco/contracts/greco/conductor/v1/conductor";
 import type { CandidateId } from "@greco/domain/model";
 import { followLedger } from "@greco/lane-kit";
 import { refusedForGood } from "./answers.ts";
+import { attend } from "./attending.ts";
 import { untilDone } from "./backoff.ts";
 import { obey } from "./commands.ts";
 import { backoffOf, type SessionContext } from "./context.ts";
@@ -28,6 +29,8 @@ export type MemberStatus = {
   }[];
   /** What outside was found to differ, by the last look; undefined: nobody has looked. */
   readonly differences: number | undefined;
+  /** Bindings whose retire the outside refuses. */
+  readonly lagging: number;
 };
 
 export class Member {
@@ -45,13 +48,14 @@ export class Member {
   /** Undefined: between two sessions, or over. */
   get status(): MemberStatus | undefined {
     if (this.#session === undefined) return undefined;
-    const { lease, chain, journal, inspections } = this.#session;
+    const { lease, chain, journal, inspections, lagging } = this.#session;
     const candidates = [...journal.candidates].map(([candidate, { phase }]) => ({ candidate, phase }));
     return {
       incarnation: lease.incarnation,
       viewVersion: chain.version,
       candidates,
       differences: inspections.differences,
+      lagging: lagging.size,
     };
   }
 
@@ -92,6 +96,7 @@ export class Member {
     session.begin((over) => coldBoot(session, over));
     session.begin((over) => retire(session, over));
     session.begin((over) => session.repairs.run(session, over));
+    if (context.conductor.attend !== undefined) session.begin((over) => attend(session, over));
     if (context.conductor.inspect !== undefined)
       session.begin((over) => session.inspections.watch(session, over));
     if (this.#writesSnapshots) session.begin((over) => writeSnapshots(session, over));

@@ -24,6 +24,14 @@ export function observeConductor(metrics: Metrics, { status }: RunningConductor)
       () => [...status()].flatMap(([model, member]) => candidatesOf(model, member?.candidates ?? [])),
     ),
     metrics.state(
+      "greco_conductor_lagging",
+      "bindings that nothing needs any more and whose retire was refused, the last time; the log tells why",
+      () =>
+        [...status()].flatMap(([model, member]) =>
+          member === undefined ? [] : [{ value: member.lagging, labels: { model } }],
+        ),
+    ),
+    metrics.state(
       "greco_conductor_drift",
       "what it found to differ outside from the newest version, by its last look; greco drift tells what",
       () =>

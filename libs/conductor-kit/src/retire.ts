@@ -21,6 +21,7 @@ import { boundsOf, supersededBy, type Superseded } from "./superseded.ts";
 export async function retire(session: Session, signal: AbortSignal): Promise<void> {
   const { clock, limits, log } = session.context;
   const retirement = new Retirer(session);
+  session.superseded = () => retirement.superseded;
   await untilDone(
     backoffOf(session.context),
     signal,
@@ -45,6 +46,8 @@ export class Retirer {
   #waiting = new Map<string, Superseded>();
   readonly #bounds = new Map<string, ReadonlyMap<EntityKey, Epoch>>();
   readonly #seen = new Seen();
+  /** What it has begun to remove, outside first: something of it may be gone. */
+  readonly #begun = new Set<string>();
   readonly #flows: Flows;
   #seenUpTo = 0 as Epoch;
 
@@ -59,8 +62,10 @@ export class Retirer {
     this.#flows = new Flows(this.#sources);
   }
 
-  get waiting(): readonly Superseded[] {
-    return [...this.#waiting.values()];
+  /** By the ledger as it is now; without those that it has begun to remove. */
+  get superseded(): readonly Superseded[] {
+    this.#follow();
+    return [...this.#waiting].filter(([object]) => !this.#begun.has(object)).map(([, each]) => each);
   }
 
   /** What a former process left: superseded in the ledger, and still in the store. */
@@ -70,11 +75,13 @@ export class Retirer {
     this.#seenUpTo = 0 as Epoch;
     this.#follow();
     const there = new Set<string>();
-    const candidates = new Set([...this.#waiting.values()].map((each) => each.candidate));
+    // What comes while they are read is there.
+    const known = [...this.#waiting];
+    const candidates = new Set(known.map(([, each]) => each.candidate));
     for (const candidate of candidates)
       for (const { entity } of await bindingStore.listBindings(model, candidate, signal))
         there.add(bindingObject(entity, candidate));
-    for (const object of this.#waiting.keys()) if (!there.has(object)) this.#waiting.delete(object);
+    for (const [object] of known) if (!there.has(object)) this.#waiting.delete(object);
   }
 
   #follow(): void {
@@ -133,6 +140,7 @@ export class Retirer {
     }
     if (bounds === undefined) {
       this.#waiting.delete(object);
+      this.#session.lagging.delete(object);
       return true;
     }
     this.#bounds.set(object, bounds);
@@ -167,14 +175,17 @@ export class Retirer {
     // K4: the delete looks at the pins again.
     if (pinnedBy(this.#session.journal, object).length > 0) return false;
     const free = uses.filter((use) => pinnedBy(this.#session.journal, use).every((by) => by === object));
+    this.#begun.add(object);
     // Once a turn: what the outside refuses for long may hold up neither the next change of this A, nor other bindings.
     try {
       await conductor.retire({ model, entity, candidate, free }, signal);
     } catch (error) {
       signal.throwIfAborted();
       log.error("conductor.lags", { what: "retire", binding: object, error });
+      this.#session.lagging.add(object);
       return false;
     }
+    this.#session.lagging.delete(object);
     // K4: before the row, by which a restart finds what is left to do; behind it the pins would stay for ever.
     if (uses.length > 0) await this.#session.dispatch({ type: "retired", bindings: [object] });
     await untilDone(
@@ -188,6 +199,7 @@ export class Retirer {
     );
     this.#waiting.delete(object);
     this.#bounds.delete(object);
+    this.#begun.delete(object);
     log.info("conductor.retired", { binding: object });
     return true;
   }

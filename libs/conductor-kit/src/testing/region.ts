@@ -114,8 +114,8 @@ export class WatchfulConductor extends RegionConductor {
     return gone.map((each) => ({ ...each, mended: true }));
   }
 
-  #gone({ bindings }: InForce): readonly Drift[] {
-    return bindings.flatMap(({ entity, content }): Drift[] => {
+  #gone({ bindings, superseded }: InForce): readonly Drift[] {
+    return [...bindings, ...superseded].flatMap(({ entity, content }): Drift[] => {
       const object = objectOf(content);
       if (this.#region.objects.has(object)) return [];
       const said = { reason: "OBJECT_GONE", message: `${object} is gone`, remedy: "greco repair" };
