@@ -2,66 +2,71 @@
 import type { LambdaContent } from "@greco/domain/epoch";
 import { functionName, tagsMatch, type Owner } from "./function-name.ts";
 import type { Workshop } from "./make-function.ts";
+import type { FunctionFacts } from "./region.ts";
+import { addressOf } from "./version-address.ts";
 
 export const LIVE_ALIAS = "live";
 
 export type Applying = {
   readonly lambda: LambdaContent;
-  readonly version: string;
-  /** Superseded versions that may be kept warm. */
-  readonly former: readonly string[];
-  /** Whether concurrency may be taken back. */
+  /** Whether concurrency may be taken back: nobody in a lane calls another version, and no proposal has intended one. */
   readonly lowers: boolean;
 };
-
-/** "held": something was left, since it may not be lowered yet. */
-export type Applied = "done" | "held";
 
 /** A `RegionError` where AWS does not take it; the next look begins from what is there. */
 export async function applyVersion(
   workshop: Workshop,
   owner: Owner,
-  { lambda, version, former, lowers }: Applying,
+  { lambda, lowers }: Applying,
   signal: AbortSignal,
-): Promise<Applied> {
+): Promise<void> {
   const { region, log } = workshop;
   const name = functionName(owner);
-  const facts = await region.getFunction(name, undefined, signal);
-  if (facts === undefined || !tagsMatch(owner, facts.tags)) {
-    // G2. What it means is for `greco drift` to say.
-    log.warn("lambda.not-ours", { function: name, there: facts !== undefined });
-    return "done";
-  }
+  const facts = await ours(workshop, owner, signal);
+  if (facts === undefined) return;
+  const versions = await region.listVersions(name, signal);
+  const version = addressOf(lambda, versions);
+  // What that means is for `greco drift` to say.
+  if (version === undefined) return log.warn("lambda.version-missing", { function: name });
   await setAlias(workshop, name, version, signal);
-  const { reservedConcurrency: reserved, provisionedConcurrency: provisioned } = lambda;
-  if (facts.reserved !== reserved) {
-    if (!isMore(reserved, facts.reserved) && !lowers) return "held";
+  const { reservedConcurrency: reserved } = lambda;
+  if (facts.reserved !== reserved && (lowers || isMore(reserved, facts.reserved))) {
     await setReserved(workshop, name, reserved, signal);
     log.info("lambda.concurrency-set", { function: name, from: facts.reserved, to: reserved });
   }
-  if (!lowers) return former.length === 0 && provisioned === undefined ? "done" : "held";
-  // Nobody in a lane calls them any more, and warm environments cost.
-  for (const old of former) await region.deleteProvisioned(name, old, signal);
-  if (provisioned !== undefined) await setProvisioned(workshop, name, version, provisioned, signal);
-  return "done";
+  if (!lowers) return;
+  for (const other of versions)
+    if (other.version !== version) await region.deleteProvisioned(name, other.version, signal);
+  await setProvisioned(workshop, name, version, lambda.provisionedConcurrency, signal);
+}
+
+/** Nobody in a lane calls it any more; what is warm costs, and what is reserved others lack. */
+export async function letRest(workshop: Workshop, owner: Owner, signal: AbortSignal): Promise<void> {
+  const { region } = workshop;
+  const name = functionName(owner);
+  const facts = await ours(workshop, owner, signal);
+  if (facts === undefined) return;
+  for (const { version } of await region.listVersions(name, signal))
+    await region.deleteProvisioned(name, version, signal);
+  if (facts.reserved !== undefined) await region.deleteReserved(name, signal);
+}
+
+/** G2. Undefined: not there, or not ours, which is for `greco drift` to say. */
+async function ours(
+  { region, log }: Workshop,
+  owner: Owner,
+  signal: AbortSignal,
+): Promise<FunctionFacts | undefined> {
+  const name = functionName(owner);
+  const facts = await region.getFunction(name, undefined, signal);
+  if (facts !== undefined && tagsMatch(owner, facts.tags)) return facts;
+  log.warn("lambda.not-ours", { function: name, there: facts !== undefined });
+  return undefined;
 }
 
 /** Undefined: the account's pool, which is more than any number. */
 const isMore = (one: number | undefined, other: number | undefined): boolean =>
   (one ?? Number.POSITIVE_INFINITY) > (other ?? Number.POSITIVE_INFINITY);
-
-/** As `prepare` does it before the marker; nothing where it is as much already. */
-export async function raiseReserved(
-  workshop: Workshop,
-  owner: Owner,
-  { reservedConcurrency: wanted }: LambdaContent,
-  signal: AbortSignal,
-): Promise<void> {
-  const name = functionName(owner);
-  const facts = await workshop.region.getFunction(name, undefined, signal);
-  if (facts === undefined || !tagsMatch(owner, facts.tags) || !isMore(wanted, facts.reserved)) return;
-  await setReserved(workshop, name, wanted, signal);
-}
 
 export async function setAlias(
   { region, log }: Workshop,
@@ -86,14 +91,17 @@ export async function setReserved(
   else await region.putReserved(name, count, signal);
 }
 
+/** Undefined: none are kept warm. */
 export async function setProvisioned(
   { region }: Workshop,
   name: string,
   version: string,
-  count: number,
+  count: number | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const seen = await region.getProvisioned(name, version, signal);
-  if (seen?.requested === count) return;
-  await region.putProvisioned(name, version, count, signal);
+  if (count === undefined) {
+    if (seen !== undefined) await region.deleteProvisioned(name, version, signal);
+  } else if (seen?.requested !== count || seen.status === "FAILED")
+    await region.putProvisioned(name, version, count, signal);
 }

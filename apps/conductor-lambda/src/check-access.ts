@@ -1,6 +1,8 @@
 /**
  * Whether the conductor's credentials are good, and what it is not allowed: each operation is tried on a function that
  * is not there, where it can do nothing but be refused. `CreateFunction` alone cannot be tried without making one.
+ *
+ * D1. Looking changes nothing: where it cannot be seen that the function is not there, nothing else is tried on it.
  */
 import type { Drift } from "@greco/conductor-kit";
 import type { Workshop } from "./make-function.ts";
@@ -21,7 +23,6 @@ function triesOf({ region }: Workshop, { defaultRole, packaging }: Wishes): read
   const config = { ...settings, runtime, handler };
   const revisionId = "none";
   return [
-    ["getFunction", (name, signal) => region.getFunction(name, undefined, signal)],
     ["listVersions", (name, signal) => region.listVersions(name, signal)],
     [
       "updateConfiguration",
@@ -60,30 +61,44 @@ export async function checkAccess(
   wishes: Wishes,
   signal: AbortSignal,
 ): Promise<readonly Drift[]> {
+  const name = absent(wishes.prefix);
+  const tried = async <T>(attempt: () => Promise<T>): Promise<T | RegionError | undefined> => {
+    const result = await deniedOf(() => persist(workshop, attempt, signal));
+    signal.throwIfAborted();
+    return result;
+  };
+  const found = await tried(() => workshop.region.getFunction(name, undefined, signal));
+  if (found instanceof RegionError)
+    return [deniedDrift("getFunction", `${found.message}; nothing else was tried`)];
+  if (found !== undefined) return [takenDrift(name)];
   const drifts: Drift[] = [];
   for (const [operation, attempt] of triesOf(workshop, wishes)) {
-    const refused = await deniedOf(() =>
-      persist(workshop, () => attempt(absent(wishes.prefix), signal), signal),
-    );
-    signal.throwIfAborted();
-    if (refused === undefined) continue;
-    const [action] = OPERATIONS[operation].actions;
-    drifts.push({
-      entity: "",
-      object: action ?? operation,
-      reason: "ACCESS_DENIED",
-      message: refused.message,
-      remedy: "give the conductor what deploy/aws/policy.json lists, and see that its credentials are valid",
-    });
+    const refused = await tried(() => attempt(name, signal));
+    if (refused instanceof RegionError) drifts.push(deniedDrift(operation, refused.message));
   }
   return drifts;
 }
 
+const deniedDrift = (operation: OperationName, message: string): Drift => ({
+  entity: "",
+  object: OPERATIONS[operation].actions[0] ?? operation,
+  reason: "ACCESS_DENIED",
+  message,
+  remedy: "give the conductor what deploy/aws/policy.json lists, and see that its credentials are valid",
+});
+
+const takenDrift = (name: string): Drift => ({
+  entity: "",
+  object: `function ${name}`,
+  reason: "PROBE_NAME_TAKEN",
+  message: "permissions are tried on a function that is not there, and it is there; nothing else was tried",
+  remedy: "delete that function, or give the conductor another --function-prefix",
+});
+
 /** Any other refusal says that it was allowed to ask. */
-async function deniedOf(attempt: () => Promise<unknown>): Promise<RegionError | undefined> {
+async function deniedOf<T>(attempt: () => Promise<T>): Promise<T | RegionError | undefined> {
   try {
-    await attempt();
-    return undefined;
+    return await attempt();
   } catch (error) {
     if (error instanceof RegionError) return error.kind === "denied" ? error : undefined;
     throw error;

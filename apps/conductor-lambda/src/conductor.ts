@@ -15,64 +15,39 @@ import {
   type Preparation,
 } from "@greco/conductor-kit";
 import type { QueryContent } from "@greco/domain/epoch";
-import type { CandidateId, EntityIdentity, ModelId } from "@greco/domain/model";
+import type { ModelId } from "@greco/domain/model";
 import { streamKey } from "@greco/query-kit";
 import { checkAccess } from "./check-access.ts";
 import { Drifts } from "./drift.ts";
 import { FunctionError, findingOf } from "./function-error.ts";
 import { descriptionOf, functionObject, parseObject, versionObject } from "./function-name.ts";
+import type { GoLive } from "./go-live.ts";
 import { QUERIES_A_TURN } from "./limits.ts";
 import { makeFunction, type About, type Workshop } from "./make-function.ts";
+import { isLambda } from "./plan.ts";
 import { RegionFacts } from "./region-facts.ts";
 import { removeObjects } from "./remove-objects.ts";
 import { isMine, review } from "./review.ts";
-import { sideBySide, Turns } from "./turns.ts";
+import { sideBySide, type Turns } from "./turns.ts";
 import { bindingText, wantedOf, type WantedFunction, type Wishes } from "./wanted.ts";
 
-/** What the loop behind the marker tells, and is told (go-live.ts). */
-export type LiveView = {
-  recheck(name: string): void;
-  isSettled(model: ModelId, entity: EntityIdentity): boolean;
-};
+/** What follows the crossing, as go-live.ts has it. */
+export type LiveView = Pick<GoLive, "attend" | "touch" | "isSettled">;
 
 export type LambdaDependencies = Wishes & {
   readonly workshop: Workshop;
   /** For what no candidate waits for: retire, drift. */
   readonly unhurried: Workshop;
   readonly live: LiveView;
-  /** Functions whose concurrency an open candidate may have raised. */
-  readonly raised: RaisedFunctions;
+  /** C3 */
+  readonly turns: Turns;
 };
-
-/** Which open candidates have functions whose concurrency is not to be lowered yet. */
-export class RaisedFunctions {
-  readonly #byCandidate = new Map<string, Set<string>>();
-
-  add(model: ModelId, candidate: CandidateId, name: string): void {
-    const key = `${model}/${candidate}`;
-    const names = this.#byCandidate.get(key) ?? new Set();
-    this.#byCandidate.set(key, names.add(name));
-  }
-
-  /** The candidate is decided; returns what it had. */
-  take(model: ModelId, candidate: CandidateId): ReadonlySet<string> {
-    const key = `${model}/${candidate}`;
-    const names = this.#byCandidate.get(key) ?? new Set<string>();
-    this.#byCandidate.delete(key);
-    return names;
-  }
-
-  has(name: string): boolean {
-    return this.#byCandidate.values().some((names) => names.has(name));
-  }
-}
 
 type Making = { readonly each: Affected; readonly wanted: WantedFunction };
 
 export function createLambdaConductor(dependencies: LambdaDependencies): Conductor {
-  const { workshop, unhurried, live, raised, prefix } = dependencies;
+  const { workshop, unhurried, live, turns, prefix } = dependencies;
   const facts = new RegionFacts(workshop);
-  const turns = new Turns();
   const drifts = new Drifts({ workshop: unhurried, wishes: dependencies, turns, live });
 
   /** C3: one function after the other is given back, each in its turn. */
@@ -86,9 +61,6 @@ export function createLambdaConductor(dependencies: LambdaDependencies): Conduct
     const work = ([name, some]: [string, string[]], over: AbortSignal): Promise<void> =>
       turns.take(name, () => removeObjects(by, { prefix, model }, some, over));
     await sideBySide([...byName], workshop.limits.functionsAtOnce, work, signal);
-  };
-  const decided = (model: ModelId, candidate: CandidateId): void => {
-    for (const name of raised.take(model, candidate)) live.recheck(name);
   };
 
   return {
@@ -104,17 +76,13 @@ export function createLambdaConductor(dependencies: LambdaDependencies): Conduct
       const { model, candidate, intend } = preparation;
       await intend(makings.flatMap(({ wanted }) => objectsOf(wanted)));
       const work = (making: Making, over: AbortSignal): Promise<NewBinding> =>
-        turns.take(making.wanted.name, () =>
-          bindingOf(
-            workshop,
-            making,
-            {
-              description: descriptionOf(making.wanted.owner, candidate, making.wanted.contentHash),
-              raises: () => raised.add(model, candidate, making.wanted.name),
-            },
-            over,
-          ),
-        );
+        turns.take(making.wanted.name, () => {
+          const { wanted, each } = making;
+          const description = descriptionOf(wanted.owner, candidate, wanted.contentHash);
+          // To be taken back once it is decided, if need be.
+          const raises = (): void => live.touch(model, each.identity);
+          return bindingOf(workshop, making, { description, isNew: !isLambda(each.before), raises }, over);
+        });
       try {
         return await sideBySide(makings, workshop.limits.functionsAtOnce, work, signal);
       } catch (error) {
@@ -123,14 +91,8 @@ export function createLambdaConductor(dependencies: LambdaDependencies): Conduct
     },
 
     /** Nothing waits for the commit: what follows the crossing is done by go-live.ts. */
-    release({ model, candidate }) {
-      decided(model, candidate);
-      return Promise.resolve();
-    },
-    async undo({ model, candidate, objects }, signal) {
-      await remove(workshop, model, objects, signal);
-      decided(model, candidate);
-    },
+    release: () => Promise.resolve(),
+    undo: ({ model, objects }, signal) => remove(workshop, model, objects, signal),
     retire: ({ model, free }, signal) => remove(unhurried, model, free, signal),
 
     takes: isMine,
@@ -139,6 +101,7 @@ export function createLambdaConductor(dependencies: LambdaDependencies): Conduct
 
     inspect: (inForce, signal) => drifts.inspect(inForce, signal),
     mend: (inForce, signal) => drifts.mend(inForce, signal),
+    attend: (attendance, signal) => live.attend(attendance, signal),
     checkAccess: (signal) => checkAccess(unhurried, dependencies, signal),
   };
 }

@@ -4,23 +4,53 @@ import { describe, expect, it } from "vitest";
 import { functionName } from "./function-name.ts";
 import { OPERATIONS } from "./operations.ts";
 import { shaOf } from "./testing/memory-region.ts";
-import { late, MODEL, requestOf, signal, streams, World } from "./testing/world.ts";
+import { late, MODEL, requestOf, ROLE, signal, streams, World } from "./testing/world.ts";
 
 const QUERY = "query/late@1" as EntityIdentity;
 const NAME = functionName({ prefix: "greco", model: MODEL, entity: QUERY });
 const before = { ...streams, ...late(600) };
 
-async function inForce(world: World, lambda: object = {}): Promise<InForce> {
+const config = {
+  memoryMb: 128,
+  timeoutSeconds: 3,
+  environment: {},
+  architecture: "x86_64",
+  runtime: "nodejs22.x",
+  handler: "index.handler",
+};
+
+type Concurrency = { readonly reservedConcurrency?: number; readonly provisionedConcurrency?: number };
+
+async function inForce(world: World, lambda: Concurrency = {}): Promise<InForce> {
   const request = requestOf(late(600, lambda), { ...streams, ...late(600, lambda) });
   const [binding] = await world.prepare(world.conductor(), request, []);
   if (binding === undefined) throw new Error("nothing was made");
-  world.region.functions.get(NAME)?.aliases.set("live", { version: "1", revision: "a" });
+  // As go-live.ts leaves it.
+  stored(world).aliases.set("live", { version: "1", revision: "a" });
+  stored(world).reserved = lambda.reservedConcurrency;
   world.region.calls.length = 0;
   return {
     model: MODEL,
     version: 1,
     view: request.after,
     bindings: [{ entity: QUERY, candidate: candidateId("c1"), content: binding.content }],
+    superseded: [],
+  };
+}
+
+/** In force is one at 700 euros; the one at 600 is superseded, and not retired. */
+async function afterAChange(world: World): Promise<InForce> {
+  const old = await inForce(world);
+  const request = requestOf(late(700), before);
+  const [binding] = await world.prepare(world.conductor(), request, []);
+  stored(world).aliases.set("live", { version: "2", revision: "b" });
+  const view = () => Promise.resolve(old.view);
+  return {
+    ...old,
+    version: 2,
+    view: request.after,
+    bindings: [{ entity: QUERY, candidate: candidateId("c2"), content: binding?.content ?? "" }],
+    superseded: old.bindings.map((each) => ({ ...each, version: 1, view })),
   };
 }
 const stored = (world: World) => {
@@ -38,6 +68,15 @@ const mend = async (world: World, state: InForce) =>
   );
 
 describe("drift", () => {
+  it("tells what is kept warm and is not to be, and takes it back", async () => {
+    const world = new World();
+    const state = await inForce(world);
+    stored(world).provisioned.set(1, { count: 4, readyAtMs: 0 });
+    expect(await inspect(world, state)).toEqual(["CONCURRENCY_DIFFERS"]);
+    expect(await mend(world, state)).toEqual(["CONCURRENCY_DIFFERS mended"]);
+    expect(stored(world).provisioned.size).toBe(0);
+  });
+
   it("is nothing where AWS is as the epoch says, and looking changes nothing", async () => {
     const world = new World();
     const state = await inForce(world, { reservedConcurrency: 5, provisionedConcurrency: 1 });
@@ -74,6 +113,24 @@ describe("drift", () => {
     ]);
     expect(await mend(world, state)).toEqual(["ALIAS_ELSEWHERE mended"]);
     expect(await inspect(world, state)).toEqual([]);
+  });
+
+  it("tells a deleted version of an older epoch, and publishes it again, which changes nothing of the newest", async () => {
+    const world = new World();
+    const state = await afterAChange(world);
+    expect(await inspect(world, state)).toEqual([]);
+    stored(world).versions = stored(world).versions.filter(({ number }) => number !== 1);
+    expect(await inspect(world, state)).toEqual(["VERSION_MISSING"]);
+    expect(await mend(world, state)).toEqual(["VERSION_MISSING mended"]);
+    expect(await inspect(world, state)).toEqual([]);
+    expect(stored(world).versions.map(({ number }) => number)).toEqual([2, 3]);
+    expect(stored(world).aliases.get("live")?.version).toBe("2");
+    // Of a query that is deleted in the newest epoch, too.
+    stored(world).versions = stored(world).versions.filter(({ number }) => number !== 3);
+    expect(await mend(world, { ...state, bindings: [] })).toEqual(["VERSION_MISSING mended"]);
+    world.region.functions.clear();
+    expect(await mend(world, state)).toEqual(["FUNCTION_MISSING mended", "FUNCTION_MISSING mended"]);
+    expect(stored(world).versions).toHaveLength(2);
   });
 
   it("tells a deleted function, and makes it again with its tags", async () => {
@@ -140,6 +197,25 @@ describe("access", () => {
       "createFunction",
     ]);
     expect(world.region.calls.some(({ name }) => name === NAME)).toBe(false);
+  });
+
+  it("D1: tries nothing on a function that is there, or of which that cannot be seen", async () => {
+    for (const denied of [false, true]) {
+      const world = new World();
+      const probe = "greco-doctor-tries-what-is-not-there";
+      world.region.put(probe, { team: "other" }, { ...config, role: ROLE });
+      world.region.calls.length = 0;
+      if (denied)
+        world.region.fault = ({ operation }) =>
+          operation === "getFunction" ? { kind: "denied", when: "before" } : undefined;
+      const told = await world.clock.drive(world.conductor().checkAccess?.(signal) ?? Promise.resolve([]));
+      expect(told).toMatchObject([
+        denied
+          ? { object: "lambda:GetFunction", reason: "ACCESS_DENIED" }
+          : { object: `function ${probe}`, reason: "PROBE_NAME_TAKEN" },
+      ]);
+      expect(world.region.calls.map(({ operation }) => operation)).toEqual(["getFunction"]);
+    }
   });
 
   it("tells each action that is denied", async () => {

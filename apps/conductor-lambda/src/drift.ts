@@ -1,9 +1,9 @@
 /**
- * What AWS has beside what the epoch says, and putting it back (`greco drift`, `greco repair`).
+ * What AWS has beside what the epochs say, and putting it back (`greco drift`, `greco repair`).
  *
  * D1. Looking changes nothing. D2. What is not tagged as ours is told, and never touched.
  */
-import type { Drift, InForce } from "@greco/conductor-kit";
+import type { Drift, InForce, ModelView, StandingBinding } from "@greco/conductor-kit";
 import { configHashOf, type LambdaContent, type QueryContent } from "@greco/domain/epoch";
 import { parseEntityIdentity, type EntityIdentity, type EntityKey, type ModelId } from "@greco/domain/model";
 import { LIVE_ALIAS, setAlias, setProvisioned, setReserved } from "./apply-version.ts";
@@ -14,6 +14,7 @@ import { makeFunction, makeLatest, type Workshop } from "./make-function.ts";
 import { persist } from "./persist.ts";
 import type { FunctionFacts, VersionFacts } from "./region.ts";
 import { sideBySide, type Turns } from "./turns.ts";
+import { addressOf } from "./version-address.ts";
 import { wantedOf, type WantedFunction, type Wishes } from "./wanted.ts";
 
 export type DriftParts = {
@@ -23,6 +24,7 @@ export type DriftParts = {
   readonly live: LiveView;
 };
 
+/** A binding with its function. */
 type Bound = {
   readonly key: EntityKey;
   readonly entity: EntityIdentity;
@@ -30,7 +32,14 @@ type Bound = {
   readonly name: string;
   readonly lambda: LambdaContent;
   readonly version: string;
+  /** Otherwise of an older epoch, which lanes or replays may need: all that must be of it is its version. */
+  readonly isNewest: boolean;
+  /** The model at the epoch that it came with. */
+  view(signal: AbortSignal): Promise<ModelView>;
 };
+
+/** What is in force, if it is there, before what is superseded. */
+type OfFunction = readonly [Bound, ...(readonly Bound[])];
 
 type Reason =
   | "FUNCTION_MISSING"
@@ -60,68 +69,92 @@ export class Drifts {
 
   /** D1. */
   inspect(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]> {
-    return this.#each(inForce, signal, async (bound, over) =>
-      (await this.#look(bound, over)).map((found) => driftOf(bound, found)),
+    return this.#each(inForce, signal, async (bounds, over) =>
+      (await this.#look(bounds, over)).map(([bound, found]) => driftOf(bound, found)),
     );
   }
 
   mend(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]> {
-    return this.#each(inForce, signal, (bound, over) =>
-      this.#parts.turns.take(bound.name, async () => {
-        const all = await this.#look(bound, over);
+    return this.#each(inForce, signal, ([first, ...more], over) =>
+      this.#parts.turns.take(first.name, async () => {
         const told: Drift[] = [];
-        for (const found of all) told.push(await this.#mendOne(inForce, bound, found, over));
+        for (const [bound, found] of await this.#look([first, ...more], over))
+          told.push(await this.#mendOne(bound, found, over));
         return told;
       }),
     );
   }
 
+  /** Function by function. */
   async #each(
-    { model, bindings }: InForce,
+    { model, view, bindings, superseded }: InForce,
     signal: AbortSignal,
-    work: (bound: Bound, over: AbortSignal) => Promise<readonly Drift[]>,
+    work: (bounds: OfFunction, over: AbortSignal) => Promise<readonly Drift[]>,
   ): Promise<readonly Drift[]> {
     const { workshop, wishes } = this.#parts;
-    const all = bindings.flatMap((each) => boundOf(each, model, wishes.prefix));
-    const found = await sideBySide(all, workshop.limits.functionsAtOnce, work, signal);
+    const place = { model, prefix: wishes.prefix };
+    const all = [
+      ...bindings.flatMap((each) => boundOf(each, place, () => Promise.resolve(view), true)),
+      ...superseded.flatMap((each) => boundOf(each, place, (over) => each.view(over), false)),
+    ];
+    const functions = [...Map.groupBy(all, ({ name }) => name).values()].flatMap(
+      ([first, ...more]): readonly OfFunction[] => (first === undefined ? [] : [[first, ...more]]),
+    );
+    const found = await sideBySide(functions, workshop.limits.functionsAtOnce, work, signal);
     return found.flat();
   }
 
-  async #look(bound: Bound, signal: AbortSignal): Promise<readonly Found[]> {
-    const { workshop, live } = this.#parts;
+  async #look(bounds: OfFunction, signal: AbortSignal): Promise<readonly (readonly [Bound, Found])[]> {
+    const { workshop } = this.#parts;
     const { region } = workshop;
-    const { name, owner, version, lambda } = bound;
+    const [first] = bounds;
+    const { name, owner } = first;
     const read = <T>(look: () => Promise<T>): Promise<T> => persist(workshop, look, signal);
     const latest = await read(() => region.getFunction(name, undefined, signal));
     if (latest === undefined)
-      return [{ reason: "FUNCTION_MISSING", message: `there is no function ${name}` }];
+      return bounds.map((each) => [
+        each,
+        { reason: "FUNCTION_MISSING", message: `there is no function ${name}` },
+      ]);
     if (!tagsMatch(owner, latest.tags))
-      return [{ reason: "FOREIGN_TAGS", message: `the tags of ${name} do not say that it is ours` }];
+      return [[first, { reason: "FOREIGN_TAGS", message: `the tags of ${name} do not say that it is ours` }]];
     const versions = await read(() => region.listVersions(name, signal));
+    const found: [Bound, Found][] = [];
+    for (const each of bounds) {
+      if (addressOf(each.lambda, versions) !== undefined) continue;
+      const message = `version ${each.version} is not there, nor another one with its content`;
+      found.push([each, { reason: "VERSION_MISSING", message }]);
+    }
+    if (first.isNewest)
+      for (const each of await this.#lookAtNewest(first, latest, versions, signal)) found.push([first, each]);
+    return found;
+  }
+
+  /** Of what is in force: all that belongs to the function as a whole. */
+  async #lookAtNewest(
+    bound: Bound,
+    latest: FunctionFacts,
+    versions: readonly VersionFacts[],
+    signal: AbortSignal,
+  ): Promise<readonly Found[]> {
+    const { workshop, live } = this.#parts;
+    const { entity, lambda, name, owner } = bound;
     const found: Found[] = [];
-    const same = versions.filter((each) => isContent(lambda, each));
-    if (same.length === 0)
-      found.push({
-        reason: "VERSION_MISSING",
-        message: `version ${version} is not there, nor another one with its content`,
-      });
     if (!isKnown(latest, versions))
       found.push({
         reason: "LATEST_CHANGED",
         message: "$LATEST is like none of the versions: somebody edited it, or a candidate was aborted",
       });
+    const address = addressOf(lambda, versions);
     // Before that, another alias and more concurrency are as they should be.
-    if (same.length > 0 && live.isSettled(owner.model, bound.entity)) {
-      const address = same.find((each) => each.version === version)?.version ?? same.at(-1)?.version;
-      const alias = await read(() => region.getAlias(name, LIVE_ALIAS, signal));
-      if (alias?.version !== address)
-        found.push({
-          reason: "ALIAS_ELSEWHERE",
-          message: `alias ${LIVE_ALIAS} is ${alias === undefined ? "not there" : `at version ${alias.version}`}, and version ${address} is in force`,
-        });
-      found.push(...(await this.#concurrency(bound, latest, address ?? version, signal)));
-    }
-    return found;
+    if (address === undefined || !live.isSettled(owner.model, entity)) return found;
+    const alias = await persist(workshop, () => workshop.region.getAlias(name, LIVE_ALIAS, signal), signal);
+    if (alias?.version !== address)
+      found.push({
+        reason: "ALIAS_ELSEWHERE",
+        message: `alias ${LIVE_ALIAS} is ${alias === undefined ? "not there" : `at version ${alias.version}`}, and version ${address} is in force`,
+      });
+    return [...found, ...(await this.#concurrency(bound, latest, address, signal))];
   }
 
   async #concurrency(
@@ -138,7 +171,6 @@ export class Drifts {
       found.push({ reason: "CONCURRENCY_DIFFERS", message });
     };
     if (latest.reserved !== reserved) say("reserved", latest.reserved, reserved);
-    if (wanted === undefined) return found;
     const look = (): ReturnType<Workshop["region"]["getProvisioned"]> =>
       workshop.region.getProvisioned(name, version, signal);
     const seen = await persist(workshop, look, signal);
@@ -146,10 +178,10 @@ export class Drifts {
     return found;
   }
 
-  async #mendOne(inForce: InForce, bound: Bound, found: Found, signal: AbortSignal): Promise<Drift> {
+  async #mendOne(bound: Bound, found: Found, signal: AbortSignal): Promise<Drift> {
     const { log } = this.#parts.workshop;
     try {
-      const told = await this.#putBack(inForce, bound, found.reason, signal);
+      const told = await this.#putBack(bound, found.reason, signal);
       log.info("lambda.mended", { function: bound.name, reason: found.reason, told });
       const message = told === "" ? found.message : `${found.message}; ${told}`;
       return { ...driftOf(bound, { ...found, message }), mended: true };
@@ -162,52 +194,52 @@ export class Drifts {
   }
 
   /** What came of it, in words; empty: as before. */
-  async #putBack(inForce: InForce, bound: Bound, reason: Reason, signal: AbortSignal): Promise<string> {
-    const { workshop } = this.#parts;
+  async #putBack(bound: Bound, reason: Reason, signal: AbortSignal): Promise<string> {
+    const { workshop, live } = this.#parts;
     const { name, lambda } = bound;
     switch (reason) {
       case "FOREIGN_TAGS":
         throw new Error("what is not tagged as ours is not touched");
       case "FUNCTION_MISSING":
       case "VERSION_MISSING": {
-        const wanted = await this.#wanted(inForce, bound, signal);
-        const about = { description: `greco repair of version ${bound.version}`, raises: () => undefined };
+        const wanted = await this.#wanted(bound, signal);
+        // What is told of it behind the crossing is told again.
+        const raises = (): void => live.touch(bound.owner.model, bound.entity);
+        const about = { description: `greco repair of version ${bound.version}`, isNew: false, raises };
         const { version } = await makeFunction(workshop, wanted, about, signal);
+        raises();
         return `it is version ${version} now`;
       }
       case "LATEST_CHANGED":
-        await makeLatest(workshop, await this.#wanted(inForce, bound, signal), signal);
+        await makeLatest(workshop, await this.#wanted(bound, signal), signal);
         return "";
       case "ALIAS_ELSEWHERE":
         await setAlias(workshop, name, await this.#address(bound, signal), signal);
         return "";
       case "CONCURRENCY_DIFFERS": {
         await setReserved(workshop, name, lambda.reservedConcurrency, signal);
-        if (lambda.provisionedConcurrency !== undefined) {
-          const address = await this.#address(bound, signal);
-          await setProvisioned(workshop, name, address, lambda.provisionedConcurrency, signal);
-        }
+        const address = await this.#address(bound, signal);
+        await setProvisioned(workshop, name, address, lambda.provisionedConcurrency, signal);
         return "";
       }
     }
   }
 
   /** Its number, or another one with its content. */
-  async #address({ name, lambda, version }: Bound, signal: AbortSignal): Promise<string> {
-    const all = await this.#parts.workshop.region.listVersions(name, signal);
-    const same = all.filter((each) => isContent(lambda, each));
-    const found = same.find((each) => each.version === version) ?? same.at(-1);
+  async #address({ name, lambda }: Bound, signal: AbortSignal): Promise<string> {
+    const found = addressOf(lambda, await this.#parts.workshop.region.listVersions(name, signal));
     if (found === undefined) throw new Error("no version has its content");
-    return found.version;
+    return found;
   }
 
   /** R6: only what has the content that the epoch names. */
-  async #wanted({ model, view }: InForce, bound: Bound, signal: AbortSignal): Promise<WantedFunction> {
+  async #wanted(bound: Bound, signal: AbortSignal): Promise<WantedFunction> {
     const { wishes } = this.#parts;
+    const view = await bound.view(signal);
     const entity = view.get(bound.key);
     if (entity === undefined || entity.identity !== bound.entity)
       throw new Error(`${bound.entity} is not in the model`);
-    const wanted = await wantedOf(model, entity, view, wishes, signal);
+    const wanted = await wantedOf(bound.owner.model, entity, view, wishes, signal);
     const { codeSha256, configHash } = bound.lambda;
     if (wanted.codeSha256 !== codeSha256 || configHashOf(wanted.config) !== configHash)
       throw new Error(
@@ -218,21 +250,20 @@ export class Drifts {
 }
 
 function boundOf(
-  { entity, content }: InForce["bindings"][number],
-  model: ModelId,
-  prefix: string,
+  { entity, content }: StandingBinding,
+  place: Pick<Owner, "model" | "prefix">,
+  view: Bound["view"],
+  isNewest: boolean,
 ): readonly Bound[] {
   const { lambda } = JSON.parse(content) as QueryContent;
-  const owner: Owner = { prefix, model, entity };
+  const owner: Owner = { ...place, entity };
   const name = functionName(owner);
   const at = lambda === undefined ? undefined : parseQualifiedArn(lambda.qualifiedArn);
   // Of a deployment with another prefix: not ours to judge.
   if (lambda === undefined || at?.name !== name) return [];
-  return [{ key: parseEntityIdentity(entity).key, entity, owner, name, lambda, version: at.version }];
+  const { key } = parseEntityIdentity(entity);
+  return [{ key, entity, owner, name, lambda, version: at.version, isNewest, view }];
 }
-
-const isContent = ({ codeSha256, configHash }: LambdaContent, version: VersionFacts): boolean =>
-  version.codeSha256 === codeSha256 && configHashOf(version.config) === configHash;
 
 const isKnown = (latest: FunctionFacts, versions: readonly VersionFacts[]): boolean =>
   versions.some(

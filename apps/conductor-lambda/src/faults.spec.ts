@@ -68,6 +68,7 @@ function picture({ region }: World): unknown {
   return [...region.functions].map(([name, each]) => ({
     name,
     tags: each.tags,
+    reserved: each.reserved,
     versions: each.versions.map(({ codeSha256, config }) => contentHashOf(codeSha256, config)),
     provisioned: [...each.provisioned].map(([version, { count }]) => `${version}: ${count}`),
   }));

@@ -7,13 +7,15 @@ import type { BindingStore, LaneStore } from "@greco/ports";
 import { createLog, systemClock } from "@greco/service-kit";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { functionName } from "./function-name.ts";
+import { functionName, functionObject } from "./function-name.ts";
 import { ModelGoLive } from "./go-live.ts";
 import { late, MODEL, requestOf, signal, streams, World } from "./testing/world.ts";
+import { Turns } from "./turns.ts";
 
 const QUERY = "query/late@1" as EntityIdentity;
 const STREAM = "stream/flights@1" as EntityIdentity;
 const NAME = functionName({ prefix: "greco", model: MODEL, entity: QUERY });
+const OBJECT = functionObject(NAME);
 const LANE = laneId("lane-1");
 const before = { ...streams, ...late(600) };
 
@@ -28,7 +30,9 @@ class Data {
   readonly laneStore: LaneStore;
   readonly bindingStore: BindingStore;
   readonly ledger: LedgerFollower;
-  readonly raised = new Set<string>();
+  /** What a proposal has intended that is not settled. */
+  readonly intended = new Set<string>();
+  readonly turns = new Turns();
   live: ModelGoLive;
   #epoch = 0;
 
@@ -54,10 +58,10 @@ class Data {
 
   /** A new process. */
   start(): ModelGoLive {
-    const { world, laneStore, bindingStore } = this;
-    const wake = createEmbeddedWake();
-    const parts = { workshop: world.workshop(), prefix: "greco", laneStore, bindingStore, wake };
-    this.live = new ModelGoLive(parts, this.raised, MODEL);
+    const { world, laneStore, bindingStore, turns, ledger } = this;
+    const parts = { workshop: world.workshop(), prefix: "greco", laneStore, bindingStore, turns };
+    const isIntended = (object: string): boolean => this.intended.has(object);
+    this.live = new ModelGoLive(parts, { model: MODEL, ledger, isIntended });
     return this.live;
   }
 
@@ -69,13 +73,23 @@ class Data {
       [],
     );
     if (binding === undefined) throw new Error("nothing was made");
+    await this.commitContent(binding.content);
+  }
+
+  /** Undefined: the query is deleted. */
+  async commitContent(content: string | undefined): Promise<void> {
     const at = epoch(++this.#epoch);
     const candidate = candidateId(`c${at}`);
-    const { content } = binding;
-    const hash = hashOf(content);
-    await this.bindingStore.putBindings([{ model: MODEL, entity: QUERY, candidate, hash, content }], signal);
+    const hash = hashOf(content ?? "");
+    if (content !== undefined)
+      await this.bindingStore.putBindings(
+        [{ model: MODEL, entity: QUERY, candidate, hash, content }],
+        signal,
+      );
     const bindings = [
-      { entity: QUERY, candidate, hash, removed: false as const },
+      content === undefined
+        ? { entity: QUERY, removed: true as const }
+        : { entity: QUERY, candidate, hash, removed: false as const },
       // What a query reads is found by the stream's name.
       ...(at === 1 ? [{ entity: STREAM, candidate, hash: hashOf("{}"), removed: false as const }] : []),
     ];
@@ -99,7 +113,7 @@ class Data {
   async turn(): Promise<readonly string[]> {
     this.world.region.calls.length = 0;
     await this.world.clock.advance(20_000);
-    await this.world.clock.drive(this.live.turn(this.ledger, signal));
+    await this.world.clock.drive(this.live.turn(signal));
     return this.world.region.calls.map(({ operation }) => operation);
   }
 
@@ -151,7 +165,9 @@ describe("behind the marker", () => {
     data.start();
     expect(await data.turn(), "and changes nothing where all is as it is to be").toEqual([
       "getFunction",
+      "listVersions",
       "getAlias",
+      "getProvisioned",
     ]);
   });
 
@@ -182,34 +198,93 @@ describe("behind the marker", () => {
     expect(data.function.provisioned.get(1)?.count).toBe(2);
   });
 
-  it("G3: what an open candidate has raised is not taken back, and is when it is undone", async () => {
+  it("G3: what a proposal has raised is not taken back before its outcome, also not by a new process", async () => {
     const data = await Data.open();
     await data.openLane();
     await data.commit(600, { reservedConcurrency: 5 });
     await data.cross(1);
     await data.turn();
     expect(data.function.reserved).toBe(5);
-    data.raised.add(NAME);
+    data.intended.add(OBJECT);
     data.function.reserved = 9;
-    data.live.recheck(NAME);
+    data.function.provisioned.set(1, { count: 3, readyAtMs: 0 });
+    data.live.touch(QUERY);
+    expect(data.live.isSettled(QUERY)).toBe(false);
+    expect(await data.turn(), "it has nothing to tell").toEqual([]);
+    data.start();
     await data.turn();
-    expect(data.function.reserved).toBe(9);
-    data.raised.delete(NAME);
-    data.live.recheck(NAME);
+    expect([data.function.reserved, data.function.provisioned.get(1)?.count]).toEqual([9, 3]);
+    expect(data.live.waiting).toBe(1);
+    data.intended.delete(OBJECT);
     await data.turn();
-    expect(data.function.reserved).toBe(5);
+    expect([data.function.reserved, data.function.provisioned.size]).toEqual([5, 0]);
+    expect(data.live.isSettled(QUERY)).toBe(true);
   });
 
-  it("raises again what a restart took back between ready and the marker", async () => {
+  it("G4: what is intended while it waits for its turn is not taken back", async () => {
     const data = await Data.open();
-    await data.openLane();
     await data.commit(600, { reservedConcurrency: 5 });
-    await data.cross(1);
+    data.function.reserved = 9;
+    const preparing = Promise.withResolvers<void>();
+    const prepared = data.turns.take(NAME, () => preparing.promise);
+    const turn = data.turn();
+    data.intended.add(OBJECT);
+    preparing.resolve();
+    await prepared;
+    await turn;
+    expect([data.function.reserved, data.alias]).toEqual([9, "1"]);
+  });
+
+  it("what is touched during a look is looked at again", async () => {
+    const data = await Data.open();
+    await data.commit(600);
+    data.world.region.fault = ({ operation }) => {
+      if (operation === "getAlias") data.live.touch(QUERY);
+      return undefined;
+    };
     await data.turn();
-    await data.commit(700, { reservedConcurrency: 9 });
-    data.function.reserved = 5;
+    data.world.region.fault = () => undefined;
+    expect(data.live.isSettled(QUERY)).toBe(false);
+    expect(await data.turn()).toContain("getAlias");
+    expect(data.live.isSettled(QUERY)).toBe(true);
+  });
+
+  it("a version that a repair has published under another number is found by its content", async () => {
+    const data = await Data.open();
+    await data.commit(600);
+    data.function.versions = data.function.versions.map((each) => ({ ...each, number: 7 }));
     await data.turn();
-    expect(data.function.reserved).toBe(9);
+    expect(data.alias).toBe("7");
+  });
+
+  it("of a query that is deleted, or runs elsewhere, nothing is kept warm or reserved once every lane has crossed", async () => {
+    for (const next of [undefined, JSON.stringify({ from: "flights", to: "paid" })]) {
+      const data = await Data.open();
+      await data.openLane();
+      await data.commit(600, { reservedConcurrency: 9, provisionedConcurrency: 2 });
+      await data.cross(1);
+      await data.turn();
+      await data.commitContent(next);
+      await data.turn();
+      expect([data.function.reserved, data.function.provisioned.size]).toEqual([9, 1]);
+      expect(data.live.waiting).toBe(1);
+      await data.cross(2);
+      await data.turn();
+      expect([data.function.reserved, data.function.provisioned.size]).toEqual([undefined, 0]);
+      expect(data.live.waiting).toBe(0);
+      expect(await data.turn()).toEqual([]);
+    }
+  });
+
+  it("a binding that is lost says nothing: what it names stays warm", async () => {
+    const data = await Data.open();
+    await data.commit(600, { provisionedConcurrency: 2 });
+    await data.commit(700, { provisionedConcurrency: 2 });
+    await data.turn();
+    await data.bindingStore.deleteBinding(MODEL, QUERY, candidateId("c2"), signal);
+    data.start();
+    expect(await data.turn()).toEqual([]);
+    expect([...data.function.provisioned.keys()]).toEqual([2]);
   });
 
   it("G2: what is not tagged as ours is not touched", async () => {

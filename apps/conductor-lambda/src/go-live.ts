@@ -1,243 +1,207 @@
 /**
- * After the marker (0100): a loop for each model looks at the ledger and the crossings (R7). The alias `live`, for people
- * and outside callers, follows the newest version whose epoch every lane has crossed; concurrency is lowered to what
- * that version says, once it is the newest.
+ * After the marker (0100): for as long as this process acts in a model, a loop looks at the ledger and the crossings (R7).
+ * The alias `live`, for people and outside callers, follows the newest version whose epoch every lane has crossed;
+ * concurrency is lowered to what that version says, once it is the newest. Of a function that no newest epoch names any
+ * more nothing is kept warm or reserved; it goes with its retire.
  *
  * G1. Level-triggered: nothing is remembered that a restart would miss.
  * G2. What is not tagged as ours is not touched.
- * G3. What an open candidate has raised is not lowered: its marker is still to come.
+ * G3. What a proposal has intended is not lowered before its outcome is in the ledger: its marker may still come.
+ * G4. Lowered in the function's turn (C3), with a look at G3 in it: who prepares it meanwhile begins behind that.
  */
-import type { QueryContent } from "@greco/domain/epoch";
+import type { Attendance } from "@greco/conductor-kit";
+import type { LambdaContent, QueryContent } from "@greco/domain/epoch";
 import type { EntityIdentity, Epoch, ModelId } from "@greco/domain/model";
 import {
   BindingMissingError,
   createBindingReader,
-  followLedger,
   listCrossings,
   type LaneCrossing,
-  type LedgerFollower,
   type ProgressSources,
 } from "@greco/lane-kit";
-import type { BindingStore, LaneStore, Wake } from "@greco/ports";
-import { applyVersion, raiseReserved, type Applied } from "./apply-version.ts";
-import { functionName, parseQualifiedArn } from "./function-name.ts";
+import type { BindingStore, LaneStore } from "@greco/ports";
+import { applyVersion, letRest } from "./apply-version.ts";
+import { functionName, functionObject, parseQualifiedArn, type Owner } from "./function-name.ts";
 import type { Workshop } from "./make-function.ts";
 import { jitteredMs } from "./rate.ts";
+import type { Turns } from "./turns.ts";
 
 export type GoLiveDependencies = {
   readonly workshop: Workshop;
   readonly prefix: string;
   readonly laneStore: LaneStore;
   readonly bindingStore: BindingStore;
-  readonly wake: Wake;
+  readonly turns: Turns;
 };
 
-/** Functions whose concurrency an open candidate has raised (G3). */
-export interface Raised {
-  has(name: string): boolean;
-}
+/** All models in which this process acts just now. */
+export class GoLive {
+  readonly #dependencies: GoLiveDependencies;
+  readonly #models = new Map<ModelId, ModelGoLive>();
 
-export interface GoLive extends AsyncDisposable {
-  /** Looks at this function again, whatever was seen of it. */
-  recheck(name: string): void;
+  constructor(dependencies: GoLiveDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Rejects when a store fails, or with the signal's reason. */
+  async attend(attendance: Attendance, signal: AbortSignal): Promise<never> {
+    const { model } = attendance;
+    const mine = new ModelGoLive(this.#dependencies, attendance);
+    this.#models.set(model, mine);
+    try {
+      return await mine.run(signal);
+    } finally {
+      this.#models.delete(model);
+    }
+  }
+
+  /** Looks at its function again, whatever was seen of it. */
+  touch(model: ModelId, entity: EntityIdentity): void {
+    this.#models.get(model)?.touch(entity);
+  }
+
   /** Every lane has crossed into its newest version, and AWS has been told. */
-  isSettled(model: ModelId, entity: EntityIdentity): boolean;
-  /** Functions that wait for lanes, or for AWS, by model. */
-  waiting(): ReadonlyMap<ModelId, number>;
-}
+  isSettled(model: ModelId, entity: EntityIdentity): boolean {
+    return this.#models.get(model)?.isSettled(entity) ?? false;
+  }
 
-/** Until it is disposed, or the signal aborts. */
-export function startGoLive(dependencies: GoLiveDependencies, raised: Raised, signal: AbortSignal): GoLive {
-  const { workshop, laneStore } = dependencies;
-  const { clock, ids, limits, log } = workshop;
-  const ending = new AbortController();
-  const over = AbortSignal.any([signal, ending.signal]);
-  const models = new Map<ModelId, ModelGoLive>();
-  const tasks: Promise<void>[] = [];
-
-  const forever = async (what: string, pauseMs: number, turn: () => Promise<void>): Promise<void> => {
-    while (!over.aborted)
-      try {
-        await turn();
-        await clock.sleep(pauseMs * (0.5 + ids.random()), over);
-      } catch (error) {
-        if (over.aborted) return;
-        log.warn("lambda.go-live-tries-again", { what, error });
-        await clock.sleep(pauseMs, over).catch(() => undefined);
-      }
-  };
-  const follow = (model: ModelId): void => {
-    const each = new ModelGoLive(dependencies, raised, model);
-    models.set(model, each);
-    tasks.push(
-      forever(model, limits.goLiveMs, async () => {
-        const options = { laneStore, wake: dependencies.wake, clock, log, model };
-        await using ledger = await followLedger(options, over);
-        await each.follow(ledger, over);
-      }),
-    );
-  };
-  tasks.push(
-    forever("models", limits.modelsMs, async () => {
-      for (const model of await laneStore.listModels(over)) if (!models.has(model)) follow(model);
-    }),
-  );
-  return {
-    recheck(name) {
-      for (const each of models.values()) each.recheck(name);
-    },
-    isSettled: (model, entity) => models.get(model)?.isSettled(entity) ?? false,
-    waiting: () => new Map([...models].map(([model, each]) => [model, each.waiting])),
-    async [Symbol.asyncDispose]() {
-      ending.abort(new Error("the conductor stops"));
-      while (tasks.length > 0) await tasks.pop();
-    },
-  };
+  /** Functions that wait for lanes, for a proposal's outcome, or for AWS. */
+  get waiting(): ReadonlyMap<ModelId, number> {
+    return new Map([...this.#models].map(([model, each]) => [model, each.waiting]));
+  }
 }
 
 type Known = {
-  /** The change whose version AWS has been told of. */
-  readonly applied: Epoch | undefined;
-  /** The newest change, once it was seen that concurrency is not below what it says. */
-  readonly raisedFor: Epoch | undefined;
-  /** G1: set, the newest change was crossed and applied. */
+  /** The change whose version the alias was set to. */
+  readonly live: Epoch | undefined;
+  /** The newest change, once it was crossed and AWS was told all of it. */
   readonly settled: Epoch | undefined;
   readonly refusals: number;
   readonly notBeforeMs: number;
 };
 
-const unknown: Known = {
-  applied: undefined,
-  raisedFor: undefined,
-  settled: undefined,
-  refusals: 0,
-  notBeforeMs: 0,
-};
-
-/** Superseded versions whose environments are looked at: more are retired by then, or never had any. */
-const FORMER_MAX = 4;
+const unknown: Known = { live: undefined, settled: undefined, refusals: 0, notBeforeMs: 0 };
 
 export class ModelGoLive {
   readonly #dependencies: GoLiveDependencies;
-  readonly #raised: Raised;
-  readonly #model: ModelId;
+  readonly #attendance: Attendance;
   readonly #known = new Map<EntityIdentity, Known>();
+  readonly #touched = new Set<EntityIdentity>();
   waiting = 0;
 
-  constructor(dependencies: GoLiveDependencies, raised: Raised, model: ModelId) {
+  constructor(dependencies: GoLiveDependencies, attendance: Attendance) {
     this.#dependencies = dependencies;
-    this.#raised = raised;
-    this.#model = model;
+    this.#attendance = attendance;
   }
 
   isSettled(entity: EntityIdentity): boolean {
-    return this.#known.get(entity)?.settled !== undefined;
+    return this.#known.get(entity)?.settled !== undefined && !this.#touched.has(entity);
   }
 
-  recheck(name: string): void {
-    for (const entity of this.#known.keys())
-      if (this.#nameOf(entity) === name) this.#known.set(entity, unknown);
+  touch(entity: EntityIdentity): void {
+    this.#touched.add(entity);
   }
 
-  #nameOf(entity: EntityIdentity): string {
-    return functionName({ prefix: this.#dependencies.prefix, model: this.#model, entity });
-  }
-
-  /** Rejects when a store fails, or with the signal's reason. */
-  async follow(ledger: LedgerFollower, signal: AbortSignal): Promise<never> {
+  async run(signal: AbortSignal): Promise<never> {
     const { clock, ids, limits } = this.#dependencies.workshop;
     for (;;) {
-      await this.turn(ledger, signal);
       await clock.sleep(limits.goLiveMs * (0.5 + ids.random()), signal);
+      await this.turn(signal);
     }
   }
 
   /** One look at every function of the model. */
-  async turn(ledger: LedgerFollower, signal: AbortSignal): Promise<void> {
+  async turn(signal: AbortSignal): Promise<void> {
     const { bindingStore, laneStore, workshop } = this.#dependencies;
-    const bindings = createBindingReader({ bindingStore, model: this.#model });
-    const look = new Crossed({ laneStore, ledger, bindings });
+    const { ledger, model } = this.#attendance;
+    const look = new Look({ laneStore, ledger, bindings: createBindingReader({ bindingStore, model }) });
     let waiting = 0;
     for (const entity of ledger.index.entitiesOf("query")) {
       const newest = ledger.index.changesOf(entity).at(-1);
-      if (newest === undefined || ledger.index.bindingAt(newest, entity) === undefined) {
-        this.#known.delete(entity);
-        continue;
-      }
-      const known = this.#known.get(entity) ?? unknown;
+      if (newest === undefined) continue;
+      const seen = this.#known.get(entity) ?? unknown;
+      const known = this.#touched.delete(entity) ? { ...seen, settled: undefined } : seen;
       if (known.settled === newest) continue;
-      if (workshop.clock.monotonicMs() >= known.notBeforeMs)
-        this.#known.set(entity, await this.#settle(look, entity, newest, known, signal));
-      if (this.#known.get(entity)?.settled !== newest) waiting += 1;
+      const isDue = workshop.clock.monotonicMs() >= known.notBeforeMs;
+      const next = isDue ? await this.#settled(look, { entity, newest, known }, signal) : known;
+      this.#known.set(entity, next);
+      if (next.settled !== newest) waiting += 1;
     }
     this.waiting = waiting;
   }
 
-  async #settle(
-    look: Crossed,
-    entity: EntityIdentity,
-    newest: Epoch,
-    known: Known,
-    signal: AbortSignal,
-  ): Promise<Known> {
+  #ownerOf(entity: EntityIdentity): Owner {
+    return { prefix: this.#dependencies.prefix, model: this.#attendance.model, entity };
+  }
+
+  /** G3 */
+  #isHeld(entity: EntityIdentity): boolean {
+    return this.#attendance.isIntended(functionObject(functionName(this.#ownerOf(entity))));
+  }
+
+  async #settled(look: Look, each: Each, signal: AbortSignal): Promise<Known> {
     const { clock, ids, limits, log } = this.#dependencies.workshop;
-    const before: Known = { ...known, settled: undefined };
+    const { entity, newest, known } = each;
     try {
-      // A restart between ready and the marker may have taken back what the candidate had raised (G1, G3).
-      if (known.raisedFor !== newest) await this.#raise(look, entity, newest, signal);
+      const owner = this.#ownerOf(entity);
+      const now = await look.functionAt(owner, newest, signal);
+      // What it is cannot be told until it is repaired.
+      if (now === "missing") return unknown;
+      if (now === undefined) return await this.#rested(look, each, signal);
+      if (known.live === newest && this.#isHeld(entity)) return known;
       const crossed = await look.newestCrossed(entity, signal);
-      if (crossed === undefined || crossed === known.applied) return { ...before, raisedFor: newest };
-      const applied = await this.#apply(look, entity, { crossed, newest }, signal);
-      const settled = applied === "done" && crossed === newest ? newest : undefined;
-      return { ...unknown, applied: crossed, raisedFor: newest, settled };
+      const lowers = crossed === newest && !this.#isHeld(entity);
+      if (crossed === undefined || (crossed === known.live && !lowers))
+        return { ...unknown, live: known.live };
+      const lambda = crossed === newest ? now : await look.functionAt(owner, crossed, signal);
+      const lowered = typeof lambda === "object" && (await this.#apply(owner, lambda, lowers, signal));
+      return { ...unknown, live: crossed, settled: lowered ? newest : undefined };
     } catch (error) {
       signal.throwIfAborted();
-      log.warn("lambda.go-live-tries-again", { function: this.#nameOf(entity), error });
+      log.warn("lambda.go-live-tries-again", { function: functionName(this.#ownerOf(entity)), error });
       const { backoffMinMs: minMs, backoffMaxMs: maxMs } = limits;
       const pauseMs = jitteredMs({ minMs, maxMs }, known.refusals, ids);
-      return { ...before, refusals: known.refusals + 1, notBeforeMs: clock.monotonicMs() + pauseMs };
+      return { ...unknown, refusals: known.refusals + 1, notBeforeMs: clock.monotonicMs() + pauseMs };
     }
   }
 
-  async #raise(look: Crossed, entity: EntityIdentity, newest: Epoch, signal: AbortSignal): Promise<void> {
-    const { prefix, workshop } = this.#dependencies;
-    const lambda = await look.lambdaAt(entity, newest, signal);
-    const former = look.changesBefore(entity, newest).at(-1);
-    const old = former === undefined ? undefined : await look.lambdaAt(entity, former, signal);
-    if (lambda === undefined || lambda.reservedConcurrency === old?.reservedConcurrency) return;
-    await raiseReserved(workshop, { prefix, model: this.#model, entity }, lambda, signal);
+  /** Whether it was lowered, too. */
+  async #apply(owner: Owner, lambda: LambdaContent, lowers: boolean, signal: AbortSignal): Promise<boolean> {
+    const { turns, workshop } = this.#dependencies;
+    if (!lowers) {
+      await applyVersion(workshop, owner, { lambda, lowers: false }, signal);
+      return false;
+    }
+    return turns.take(functionName(owner), async () => {
+      const still = !this.#isHeld(owner.entity);
+      await applyVersion(workshop, owner, { lambda, lowers: still }, signal);
+      return still;
+    });
   }
 
-  async #apply(
-    look: Crossed,
-    entity: EntityIdentity,
-    { crossed, newest }: { readonly crossed: Epoch; readonly newest: Epoch },
-    signal: AbortSignal,
-  ): Promise<Applied> {
-    const { prefix, workshop } = this.#dependencies;
-    const name = this.#nameOf(entity);
-    const lambda = await look.lambdaAt(entity, crossed, signal);
-    const at = lambda === undefined ? undefined : parseQualifiedArn(lambda.qualifiedArn);
-    // Another conductor's, or of a deployment with another prefix.
-    if (lambda === undefined || at?.name !== name) return "done";
-    const former: string[] = [];
-    for (const each of look.changesBefore(entity, crossed).slice(-FORMER_MAX)) {
-      const old = await look.lambdaAt(entity, each, signal);
-      const version = old === undefined ? undefined : parseQualifiedArn(old.qualifiedArn)?.version;
-      if (old?.provisionedConcurrency === undefined || version === undefined) continue;
-      if (version !== at.version || lambda.provisionedConcurrency === undefined) former.push(version);
-    }
-    return applyVersion(
-      workshop,
-      { prefix, model: this.#model, entity },
-      { lambda, version: at.version, former, lowers: crossed === newest && !this.#raised.has(name) },
-      signal,
-    );
+  /** The query was deleted, or runs elsewhere. */
+  async #rested(look: Look, { entity, newest, known }: Each, signal: AbortSignal): Promise<Known> {
+    const { turns, workshop } = this.#dependencies;
+    const owner = this.#ownerOf(entity);
+    if (!(await look.hadFunction(owner, newest, signal))) return { ...known, settled: newest };
+    if (this.#isHeld(entity) || !(await look.hasCrossed(entity, newest, signal))) return unknown;
+    const rests = await turns.take(functionName(owner), async () => {
+      if (this.#isHeld(entity)) return false;
+      await letRest(workshop, owner, signal);
+      return true;
+    });
+    return { ...unknown, settled: rests ? newest : undefined };
   }
 }
 
-/** One look: what it learns of an epoch's crossings is kept for the look only. */
-class Crossed {
+type Each = { readonly entity: EntityIdentity; readonly newest: Epoch; readonly known: Known };
+
+/** Otherwise another conductor's, or of a deployment with another prefix. */
+const isOf = (owner: Owner, lambda: LambdaContent | undefined): boolean =>
+  lambda !== undefined && parseQualifiedArn(lambda.qualifiedArn)?.name === functionName(owner);
+
+/** What it learns of an epoch's crossings is kept for the look only. */
+class Look {
   readonly #sources: ProgressSources;
   readonly #known = new Map<Epoch, Promise<readonly LaneCrossing[]>>();
 
@@ -247,32 +211,46 @@ class Crossed {
 
   /** Undefined: not every lane has crossed into any. */
   async newestCrossed(entity: EntityIdentity, signal: AbortSignal): Promise<Epoch | undefined> {
-    for (const epoch of this.#sources.ledger.index.changesOf(entity).toReversed()) {
-      let crossings = this.#known.get(epoch);
-      if (crossings === undefined) {
-        crossings = listCrossings(this.#sources, epoch, signal);
-        this.#known.set(epoch, crossings);
-      }
-      const mine = (await crossings).filter(({ query }) => query === entity);
-      if (mine.every(({ crossed }) => crossed)) return epoch;
-    }
+    for (const epoch of this.#sources.ledger.index.changesOf(entity).toReversed())
+      if (await this.hasCrossed(entity, epoch, signal)) return epoch;
     return undefined;
   }
 
-  changesBefore(entity: EntityIdentity, epoch: Epoch): readonly Epoch[] {
-    return this.#sources.ledger.index.changesOf(entity).filter((each) => each < epoch);
+  /** Whether every lane has. */
+  async hasCrossed(entity: EntityIdentity, epoch: Epoch, signal: AbortSignal): Promise<boolean> {
+    let crossings = this.#known.get(epoch);
+    if (crossings === undefined) {
+      crossings = listCrossings(this.#sources, epoch, signal);
+      this.#known.set(epoch, crossings);
+    }
+    return (await crossings).every(({ query, crossed }) => query !== entity || crossed);
   }
 
-  /** Undefined: no function, or not to be had any more. */
-  async lambdaAt(entity: EntityIdentity, epoch: Epoch, signal: AbortSignal): Promise<QueryContent["lambda"]> {
+  /** Undefined: there is no query, or it runs elsewhere. */
+  async functionAt(
+    owner: Owner,
+    epoch: Epoch,
+    signal: AbortSignal,
+  ): Promise<LambdaContent | "missing" | undefined> {
     const { ledger, bindings } = this.#sources;
-    const binding = ledger.index.bindingAt(epoch, entity);
+    const binding = ledger.index.bindingAt(epoch, owner.entity);
     if (binding === undefined) return undefined;
     try {
-      return (JSON.parse(await bindings.content(binding, signal)) as QueryContent).lambda;
+      const { lambda } = JSON.parse(await bindings.content(binding, signal)) as QueryContent;
+      return isOf(owner, lambda) ? lambda : undefined;
     } catch (error) {
-      if (error instanceof BindingMissingError) return undefined;
+      if (error instanceof BindingMissingError) return "missing";
       throw error;
     }
+  }
+
+  /** Whether an epoch before it names the function; behind what is retired nobody looks. */
+  async hadFunction(owner: Owner, before: Epoch, signal: AbortSignal): Promise<boolean> {
+    for (const epoch of this.#sources.ledger.index.changesOf(owner.entity).toReversed()) {
+      if (epoch >= before) continue;
+      const found = await this.functionAt(owner, epoch, signal);
+      if (found !== undefined) return found !== "missing";
+    }
+    return false;
   }
 }

@@ -2,8 +2,6 @@ export { awsRegion, createIamClient } from "./aws-region.ts";
 export type { AwsAccess, AwsClients } from "./aws-region.ts";
 export { createLambdaConductor } from "./conductor.ts";
 export type { LambdaDependencies, LiveView } from "./conductor.ts";
-export { startGoLive } from "./go-live.ts";
-export type { GoLive, GoLiveDependencies } from "./go-live.ts";
 export { LAMBDA_LIMITS } from "./limits.ts";
 export type { LambdaLimits } from "./limits.ts";
 export { RegionError } from "./region.ts";

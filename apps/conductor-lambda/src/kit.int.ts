@@ -4,11 +4,12 @@ import { systemClock } from "@greco/service-kit";
 import type { EntityIdentity } from "@greco/domain/model";
 import { expect, it } from "vitest";
 import { functionName } from "./function-name.ts";
-import { createLambdaConductor, RaisedFunctions } from "./conductor.ts";
+import { createLambdaConductor } from "./conductor.ts";
 import { LAMBDA_LIMITS } from "./limits.ts";
 import type { Workshop } from "./make-function.ts";
 import { MemoryRegion } from "./testing/memory-region.ts";
-import { late, MODEL, ROLE, smallPackaging, streams, TRUST } from "./testing/world.ts";
+import { late, MODEL, nobodyLooks, ROLE, smallPackaging, streams, TRUST } from "./testing/world.ts";
+import { Turns } from "./turns.ts";
 
 const STREAM = "stream/flights@1";
 const nameOf = (entity: string): string =>
@@ -53,9 +54,8 @@ class World {
       log,
       limits: { ...LAMBDA_LIMITS, ...quick },
     };
-    const live = { isSettled: () => true, recheck: () => undefined };
     const wishes = { prefix: "greco", defaultRole: ROLE, packaging: smallPackaging };
-    const parts = { workshop, unhurried: workshop, live, raised: new RaisedFunctions() };
+    const parts = { workshop, unhurried: workshop, live: nobodyLooks, turns: new Turns() };
     await this.rig.start(createLambdaConductor({ ...parts, ...wishes }));
   }
 

@@ -61,8 +61,6 @@ export type LambdaLimits = {
   readonly factsMs: number;
   /** Pause between two looks at the crossings; an alias for people may come some seconds late. */
   readonly goLiveMs: number;
-  /** New models of the data plane are looked for so often. */
-  readonly modelsMs: number;
 };
 
 export const LAMBDA_LIMITS: LambdaLimits = {
@@ -79,7 +77,6 @@ export const LAMBDA_LIMITS: LambdaLimits = {
   visibleMs: 1_000,
   factsMs: 60_000,
   goLiveMs: 2_000,
-  modelsMs: 30_000,
 };
 
 /** What a plan expects from the last write of a function until its version is active. */

@@ -28,7 +28,9 @@ export type Made = { readonly version: string; readonly arn: string };
 export type About = {
   /** Of a version that is published now. */
   readonly description: string;
-  /** Called before more is reserved. */
+  /** No epoch up to now names the function. */
+  readonly isNew: boolean;
+  /** Called before more is reserved or kept warm: of what others may use, too. */
   readonly raises: () => void;
 };
 
@@ -48,7 +50,10 @@ export async function makeLatest(
   wanted: WantedFunction,
   signal: AbortSignal,
 ): Promise<void> {
-  await new Making(workshop, wanted, { description: "", raises: () => undefined }).run("latest", signal);
+  await new Making(workshop, wanted, { description: "", isNew: false, raises: () => undefined }).run(
+    "latest",
+    signal,
+  );
 }
 
 /** Steps that are a write, as the region calls them. */
@@ -109,7 +114,7 @@ class Making {
     for (;;) {
       signal.throwIfAborted();
       const seen: Seen = goal === "latest" ? { ...this.#seen, versions: [] } : this.#seen;
-      const step = nextStep(this.#wanted, seen);
+      const step = nextStep({ ...this.#wanted, isNew: this.#about.isNew }, seen);
       if (step.do === "done") return { version: step.version, arn: step.arn };
       if (step.do === "fail") throw new FunctionError(step.reason, step.message);
       if (step.do === "publish" && goal === "latest") return { version: "$LATEST", arn: "" };
@@ -225,8 +230,9 @@ class Making {
         this.#seen = { ...this.#seen, latest: "unknown" };
         return;
       case "provision":
+        this.#about.raises();
         await region.putProvisioned(name, step.version, step.count, signal);
-        this.#seen = { ...this.#seen, provisioned: "unknown" };
+        this.#seen = { ...this.#seen, provisioned: "unknown", provided: true };
         return;
     }
   }
@@ -262,7 +268,8 @@ class Making {
     const roleTrouble = kind === "refused" && isRoleTrouble(error);
     if (roleTrouble && ++this.#roleTries > limits.roleTriesMax) throw refusalOf(error);
     if (kind === "denied" || (kind === "refused" && !roleTrouble)) throw refusalOf(error);
-    this.#seen = { ...nothingSeen, created: this.#seen.created, updated: this.#seen.updated };
+    const { created, updated, provided } = this.#seen;
+    this.#seen = { ...nothingSeen, created, updated, provided };
     const { backoffMinMs: minMs, backoffMaxMs: maxMs } = limits;
     await clock.sleep(jitteredMs({ minMs, maxMs }, this.#refusals++, ids), signal);
   }

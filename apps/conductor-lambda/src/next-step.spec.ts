@@ -22,6 +22,7 @@ const wanted: Wanted = {
   contentHash: contentHashOf("new", config),
   reserved: undefined,
   provisioned: undefined,
+  isNew: false,
 };
 const latest: FunctionFacts = {
   arn: "arn:f",
@@ -154,10 +155,22 @@ const rows: readonly Row[] = [
   ],
   ["something is to be reserved where the pool was", { reserved: 3 }, ready(), { do: "done" }],
   [
-    "the same, and nobody else runs it",
-    { reserved: 3 },
+    "the same, and nobody runs it yet",
+    { reserved: 3, isNew: true },
     ready({ versions: [right] }),
     { do: "raiseReserved", to: 3 },
+  ],
+  [
+    "the same, and its only version is in force",
+    { reserved: 3 },
+    ready({ versions: [right] }),
+    { do: "done" },
+  ],
+  [
+    "the same, and an older version is there of when it ran here before",
+    { reserved: 3, isNew: true },
+    ready(),
+    { do: "done" },
   ],
   ["warm ones not looked at", { provisioned: 2 }, ready(), { do: "lookAtProvisioned", version: "2" }],
   [
@@ -181,8 +194,14 @@ const rows: readonly Row[] = [
   [
     "they could not be started",
     { provisioned: 2 },
-    ready({ provisioned: provisioned("FAILED") }),
+    ready({ provisioned: provisioned("FAILED"), provided: true }),
     { do: "fail", reason: "PROVISIONING_FAILED" },
+  ],
+  [
+    "they could not be started before this run",
+    { provisioned: 2 },
+    ready({ provisioned: provisioned("FAILED") }),
+    { do: "provision", version: "2", count: 2 },
   ],
   ["they are warm", { provisioned: 2 }, ready({ provisioned: provisioned("READY") }), { do: "done" }],
   [

@@ -5,7 +5,8 @@
  *
  * S1. Nothing is written before the tags were seen to be ours, but a create, which cannot touch what is there.
  * S2. A version with this content is taken, and never a second one published.
- * S3. Reserved concurrency is only raised, unless nobody else runs the function: lanes behind still use it.
+ * S3. Concurrency is only raised: lanes go on with what is in force up to the marker. It is set at will where nobody
+ *     runs the function yet.
  */
 import { contentHashOf, sameSettings, type FunctionConfig } from "./function-config.ts";
 import { tagsMatch, type Owner } from "./function-name.ts";
@@ -19,6 +20,8 @@ export type Wanted = {
   readonly contentHash: string;
   readonly reserved: number | undefined;
   readonly provisioned: number | undefined;
+  /** No epoch up to now names the function. */
+  readonly isNew: boolean;
 };
 
 /** Each part: what was seen last, or that it has to be looked at (again). */
@@ -31,6 +34,7 @@ export type Seen = {
   /** What this run has done; what failed before it is tried again once. */
   readonly created: boolean;
   readonly updated: boolean;
+  readonly provided: boolean;
 };
 
 export const nothingSeen: Seen = {
@@ -40,6 +44,7 @@ export const nothingSeen: Seen = {
   provisioned: "unknown",
   created: false,
   updated: false,
+  provided: false,
 };
 
 export type Step =
@@ -122,20 +127,21 @@ function withVersion(wanted: Wanted, seen: Listed, match: VersionFacts): Step {
     };
   if (state === "Pending")
     return { do: "wait", why: `version ${version} is being activated: ${reason}`, then: "lookAtVersion" };
-  const alone = seen.versions.every((each) => each.version === version);
-  if (isToBeSet(wanted.reserved, seen.latest.reserved, alone))
+  const free = wanted.isNew && seen.versions.every((each) => each.version === version);
+  if (isToBeSet(wanted.reserved, seen.latest.reserved, free))
     return { do: "raiseReserved", to: wanted.reserved };
   if (wanted.provisioned === undefined) return { do: "done", version, arn };
-  return withProvisioned(wanted.provisioned, seen.provisioned, match);
+  return withProvisioned(wanted.provisioned, seen, match);
 }
 
 /** S3. Undefined: the account's pool, which is more than any number. */
-function isToBeSet(wanted: number | undefined, seen: number | undefined, alone: boolean): boolean {
+function isToBeSet(wanted: number | undefined, seen: number | undefined, free: boolean): boolean {
   if (wanted === seen) return false;
-  return alone || (wanted ?? Number.POSITIVE_INFINITY) > (seen ?? Number.POSITIVE_INFINITY);
+  return free || (wanted ?? Number.POSITIVE_INFINITY) > (seen ?? Number.POSITIVE_INFINITY);
 }
 
-function withProvisioned(wanted: number, seen: Seen["provisioned"], { version, arn }: VersionFacts): Step {
+function withProvisioned(wanted: number, { provided, provisioned: seen }: Seen, match: VersionFacts): Step {
+  const { version, arn } = match;
   if (seen === "unknown") return { do: "lookAtProvisioned", version };
   if (seen === "none" || seen.requested < wanted) return { do: "provision", version, count: wanted };
   switch (seen.status) {
@@ -148,6 +154,8 @@ function withProvisioned(wanted: number, seen: Seen["provisioned"], { version, a
         then: "lookAtProvisioned",
       };
     case "FAILED":
+      // What failed before this run is asked for again, once.
+      if (!provided) return { do: "provision", version, count: wanted };
       return {
         do: "fail",
         reason: "PROVISIONING_FAILED",

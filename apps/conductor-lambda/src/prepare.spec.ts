@@ -274,22 +274,23 @@ describe("time", () => {
   });
 });
 
-describe("what a candidate has raised", () => {
-  it("is looked at again when it is released or undone, and only then", async () => {
-    for (const ends of ["release", "undo"] as const) {
+describe("what a candidate raises", () => {
+  it("is looked at again behind its outcome: what is reserved, and what is kept warm of a shared version", async () => {
+    for (const lambda of [{ reservedConcurrency: 9 }, { provisionedConcurrency: 2 }]) {
       const world = new World();
       await withFunction(world);
       const stored = world.region.functions.get(existing);
-      if (stored !== undefined) stored.reserved = 5;
-      const conductor = world.conductor();
-      const objects: string[] = [];
-      await world.prepare(conductor, update({ reservedConcurrency: 9 }), objects);
-      expect(world.rechecked).toEqual([]);
-      const outcome = { model: MODEL, candidate: candidateId("c1"), claims: [], objects: objects.slice(1) };
-      await world.clock.drive(conductor[ends](outcome, signal));
-      expect(world.rechecked).toEqual([existing]);
-      await world.clock.drive(conductor[ends](outcome, signal));
-      expect(world.rechecked).toEqual([existing]);
+      if (stored !== undefined && "reservedConcurrency" in lambda) stored.reserved = 5;
+      expect(world.touched).toEqual([]);
+      await world.prepare(world.conductor(), update(lambda), []);
+      expect([...new Set(world.touched)]).toEqual(["query/late@1"]);
     }
+  });
+
+  it("is nothing where it asks for what is there", async () => {
+    const world = new World();
+    await withFunction(world);
+    await world.prepare(world.conductor(), update({}), []);
+    expect(world.touched).toEqual([]);
   });
 });

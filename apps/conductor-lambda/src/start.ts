@@ -6,13 +6,14 @@ import {
   type RunningConductor,
 } from "@greco/conductor-kit";
 import { noMetrics, type Metrics } from "@greco/ports";
-import { createLambdaConductor, RaisedFunctions } from "./conductor.ts";
-import { startGoLive } from "./go-live.ts";
+import { createLambdaConductor } from "./conductor.ts";
+import { GoLive } from "./go-live.ts";
 import { LAMBDA_LIMITS, type LambdaLimits } from "./limits.ts";
 import type { Workshop } from "./make-function.ts";
 import { pacedRegion } from "./paced-region.ts";
 import { TokenBucket, type Urgency } from "./rate.ts";
 import type { Region } from "./region.ts";
+import { Turns } from "./turns.ts";
 import type { Wishes } from "./wanted.ts";
 
 export type LambdaConductorDependencies = ConductorDependencies &
@@ -28,7 +29,7 @@ export async function startConductorLambda(
   options: ConductorOptions,
   signal: AbortSignal,
 ): Promise<RunningConductor> {
-  const { clock, ids, log, metrics = noMetrics, prefix, laneStore, bindingStore, wake } = dependencies;
+  const { clock, ids, log, metrics = noMetrics, prefix, laneStore, bindingStore } = dependencies;
   const limits: LambdaLimits = { ...LAMBDA_LIMITS, ...dependencies.lambdaLimits };
   const control = new TokenBucket(clock, limits.controlCallsPerSecond);
   const reads = new TokenBucket(clock, limits.readsPerSecond);
@@ -38,11 +39,9 @@ export async function startConductorLambda(
     return { region, clock, ids, log, limits };
   };
   const [workshop, unhurried] = [workshopOf("first"), workshopOf("later")];
-  const raised = new RaisedFunctions();
+  const turns = new Turns();
+  const live = new GoLive({ workshop: unhurried, prefix, laneStore, bindingStore, turns });
   await using stack = new AsyncDisposableStack();
-  const live = stack.use(
-    startGoLive({ workshop: unhurried, prefix, laneStore, bindingStore, wake }, raised, signal),
-  );
   stack.defer(
     metrics.state("greco_lambda_waiting_calls", "calls of AWS that wait for their turn, by bucket", () => [
       { value: control.waiting, labels: { bucket: "control" } },
@@ -53,7 +52,7 @@ export async function startConductorLambda(
     metrics.state(
       "greco_lambda_functions_behind",
       "functions whose newest version not every lane has crossed into, or AWS was not told of yet",
-      () => [...live.waiting()].map(([model, value]) => ({ value, labels: { model } })),
+      () => [...live.waiting].map(([model, value]) => ({ value, labels: { model } })),
     ),
   );
   const { defaultRole, packaging } = dependencies;
@@ -61,7 +60,7 @@ export async function startConductorLambda(
     workshop,
     unhurried,
     live,
-    raised,
+    turns,
     prefix,
     defaultRole,
     packaging,

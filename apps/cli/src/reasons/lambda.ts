@@ -7,6 +7,10 @@ const DRIFT_REASONS = {
       "somebody changed the function's $LATEST; messages go on meeting the numbered version of their epoch",
     next: "find out who and why; greco repair puts back what the newest version says",
   },
+  PROBE_NAME_TAKEN: {
+    means: "permissions are tried on a function that is not there, and somebody has made one of that name",
+    next: "delete that function, or give the conductor another --function-prefix",
+  },
   VERSION_MISSING: {
     means: "the published version that an epoch names was deleted; lanes that need it are held",
     next: "greco repair publishes it again; runtimes find it by its content",

@@ -1,16 +1,17 @@
 /** A conductor on a region in memory and a simulated clock, as the kit would drive it. */
-import { candidateId, modelId, type CandidateId } from "@greco/domain/model";
+import { candidateId, modelId, type CandidateId, type EntityIdentity } from "@greco/domain/model";
 import type { Conductor, NewBinding, ReviewRequest } from "@greco/conductor-kit";
 import { preparationOf, reviewOf, type Specs } from "@greco/conductor-kit/testing";
 import type { QueryContent } from "@greco/domain/epoch";
 import { simulatedClock, simulatedIds, type SimulatedClock } from "@greco/simulation";
 import { createLog } from "@greco/service-kit";
-import { createLambdaConductor, RaisedFunctions, type LiveView } from "../conductor.ts";
+import { createLambdaConductor, type LiveView } from "../conductor.ts";
 import { LAMBDA_LIMITS, type LambdaLimits } from "../limits.ts";
 import type { Workshop } from "../make-function.ts";
 import { noMetrics } from "@greco/ports";
 import { pacedRegion } from "../paced-region.ts";
 import { TokenBucket } from "../rate.ts";
+import { Turns } from "../turns.ts";
 import type { Packaging, Wishes } from "../wanted.ts";
 import { MemoryRegion, shaOf, type Delays } from "./memory-region.ts";
 
@@ -70,7 +71,7 @@ export class World {
   readonly wishes: Wishes = { prefix: "greco", defaultRole: ROLE, packaging: smallPackaging };
   readonly #seed: number;
   settled = true;
-  readonly rechecked: string[] = [];
+  readonly touched: EntityIdentity[] = [];
 
   constructor({ seed = 1, limits = {}, delays = {} }: WorldOptions = {}) {
     this.#seed = seed;
@@ -81,7 +82,8 @@ export class World {
 
   readonly live: LiveView = {
     isSettled: () => this.settled,
-    recheck: (name) => void this.rechecked.push(name),
+    touch: (_model, entity) => void this.touched.push(entity),
+    attend: (_attendance, over) => untilAborted(over),
   };
 
   /** A new process: nothing of the one before is in memory. */
@@ -96,7 +98,7 @@ export class World {
 
   conductor(): Conductor {
     const workshop = this.workshop();
-    const parts = { workshop, unhurried: workshop, live: this.live, raised: new RaisedFunctions() };
+    const parts = { workshop, unhurried: workshop, live: this.live, turns: new Turns() };
     return createLambdaConductor({ ...parts, ...this.wishes });
   }
 
@@ -120,6 +122,18 @@ export class World {
     return this.clock.drive(conductor.undo({ model: MODEL, candidate, claims: [], objects }, signal));
   }
 }
+
+const untilAborted = (over: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    over.addEventListener("abort", () => reject(over.reason as Error), { once: true });
+  });
+
+/** Nobody looks at what follows the crossing. */
+export const nobodyLooks: LiveView = {
+  isSettled: () => true,
+  touch: () => undefined,
+  attend: (_attendance, over) => untilAborted(over),
+};
 
 export const requestOf = (changes: Specs, before: Specs = streams): ReviewRequest => {
   const referring: string[] = [];
