@@ -42,22 +42,34 @@ const attends = (conductor: AttendingConductor): Promise<void> =>
 const answered = (command: string): Promise<void> =>
   until(() => expect(rig.control.answersTo(command)).not.toEqual([]));
 
-async function ready(id: string, n: number): Promise<Proposal> {
+async function ready(id: string, n: number, wayBack = false): Promise<Proposal> {
   const { control } = rig;
   const proposal = control.propose(id, { changes: { "thing/a": { n } } });
-  await control.review(proposal);
+  await control.review(proposal, { wayBack });
   await answered(`${id}.review`);
   await control.prepare(proposal);
   await answered(`${id}.prepare`);
   return proposal;
 }
 
+async function decide(proposal: Proposal, armed: boolean): Promise<void> {
+  const { control } = rig;
+  await control.commit(proposal);
+  await rig.mark(proposal.id, []);
+  await control.settle(proposal, { committed: true, armed });
+  await answered(`${proposal.id}.settle`);
+}
+
 it("is done by the process that acts in the model, and by the one that stands by only when it takes over", async () => {
   const first = await start();
   const standing = rig.running;
   const second = new AttendingConductor(region);
+  const { attendance } = first;
+  expect(await attendance?.acts(rig.signal)).toBe(true);
   await rig.start(second);
   await attends(second);
+  expect(await attendance?.acts(rig.signal), "before its session has learnt of it").toBe(false);
+  expect(await second.attendance?.acts(rig.signal)).toBe(true);
   await until(() => expect(first.attendance).toBeUndefined());
   await rig.stop();
   expect(second.attendance).toBeUndefined();
@@ -82,6 +94,20 @@ it("sees what a proposal has intended, until its outcome is in the ledger", asyn
   expect(isIntended()).toBe(true);
   await rig.mark("p1", []);
   await until(() => expect(isIntended()).toBe(false));
+});
+
+it("sees what an armed way back would want again, until it is confirmed", async () => {
+  const { attendance } = await start();
+  const isIntended = (): boolean | undefined => attendance?.isIntended("object-n1");
+  await decide(await ready("p1", 1), false);
+  await until(() => expect(isIntended()).toBe(false));
+  const proposal = await ready("p2", 2, true);
+  await decide(proposal, true);
+  await until(() => expect(attendance?.ledger.newest).toBe(3));
+  expect([isIntended(), attendance?.isIntended("object-n2")]).toEqual([true, false]);
+  await rig.control.settle(proposal, { committed: true, disarm: true });
+  await answered("p2.disarm");
+  expect(isIntended()).toBe(false);
 });
 
 it("sees what an undo still owes, also when another process has intended it", async () => {

@@ -98,6 +98,11 @@ export type Preparation = {
    * author's own. `undo` gets them back, and they are pinned for this candidate (K4).
    */
   intend(objects: readonly string[]): Promise<void>;
+  /**
+   * Its binding was in force, and the data plane has lost it. The model may have moved on: what an object outside has
+   * beside what the binding names (capacity, say) is the newest epoch's, and not to be changed.
+   */
+  readonly again?: true;
 };
 
 /** What a claimed entity becomes in the data plane. Deleted entities are the kit's business. */
@@ -155,10 +160,12 @@ export type Attendance = {
   readonly model: ModelId;
   readonly ledger: LedgerFollower;
   /**
-   * Whether a proposal has intended the object outside whose outcome is not in the ledger yet, or which is being taken
-   * back: until then it is that proposal's.
+   * Whether a proposal has intended the object outside whose outcome is not in the ledger yet, which is being taken back,
+   * or which waits for its confirmation and would want the object again: until then it is that proposal's.
    */
   isIntended(object: string): boolean;
+  /** Whether no other process has taken over by now: a session learns of that only at its lease's next renewal. */
+  acts(signal: AbortSignal): Promise<boolean>;
 };
 
 /** Something outside that is not as the epoch says. */
@@ -232,9 +239,9 @@ export interface Conductor {
    */
   mend?(inForce: InForce, signal: AbortSignal): Promise<readonly Drift[]>;
   /**
-   * Work of its own beside what proposals ask for, such as what follows a crossing: for as long as this process is the
-   * one that acts for the conductor in the model. It ends with the signal; what it fails with is logged, and it begins
-   * again.
+   * Work of its own beside what proposals ask for, such as what follows a crossing: for as long as this process acts for
+   * the conductor in the model, or has not learnt yet that another one does (`acts`). It ends with the signal; what it
+   * fails with is logged, and it begins again.
    */
   attend?(attendance: Attendance, signal: AbortSignal): Promise<never>;
   /** What its own credentials and permissions lack. Changes nothing. */

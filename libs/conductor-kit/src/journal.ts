@@ -232,14 +232,17 @@ export function pinnedBy(state: JournalState, object: string): readonly string[]
   return holders;
 }
 
-/** Whether a candidate that is not settled, or an undo that is owed, has intended the object. */
-export function isIntended({ candidates }: JournalState, object: string): boolean {
-  return candidates.values().some((each) => isUnsettled(each) && each.objects.includes(object));
+/**
+ * Whether a candidate that is not settled, or an undo that is owed, has intended the object, or an armed way back keeps a
+ * binding that stands on it.
+ */
+export function isIntended({ candidates, uses }: JournalState, object: string): boolean {
+  const standsOn = (binding: string): boolean => uses.get(binding)?.includes(object) ?? false;
+  return candidates.values().some((each) => {
+    if ("objects" in each) return each.objects.includes(object);
+    return each.phase === "released" && each.armed && each.keeps.some(standsOn);
+  });
 }
-
-const isUnsettled = (
-  each: CandidateState,
-): each is Extract<CandidateState, { readonly objects: readonly string[] }> => "objects" in each;
 
 /** What is still needed, as one record. */
 export type JournalSummary = {

@@ -59,7 +59,10 @@ export async function standing(
   };
   for (let at = 0; at < still.length; at += READS) await Promise.all(still.slice(at, at + READS).map(read));
   const changing = refs.filter(isBusy).map(({ entity }) => parseEntityIdentity(entity).key);
-  const older = session.superseded().filter((each) => isAsked(each) && !isBusy(each));
+  // What stands on nothing outside, or whose retire a former process has all but done, has nothing to be looked at.
+  const stands = ({ entity, candidate }: Superseded): boolean =>
+    journal.uses.has(bindingObject(entity, candidate));
+  const older = session.superseded().filter((each) => isAsked(each) && !isBusy(each) && stands(each));
   const superseded = await readOlder(session, older, signal);
   return { inForce: { model, version, view, bindings, superseded }, lost, changing };
 }

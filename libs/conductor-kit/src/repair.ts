@@ -104,7 +104,10 @@ async function repairAll(
     for (const object of outside(objects)) mustBePinned(session, object);
   };
   const { conductor, model } = context;
-  const made = await conductor.prepare({ model, candidate, claimed, before, after, intend }, signal);
+  const made = await conductor.prepare(
+    { model, candidate, claimed, before, after, intend, again: true },
+    signal,
+  );
   const rows: Binding[] = [];
   for (const binding of made) {
     const ref = all.find(({ entity }) => entity === binding.entity);

@@ -119,7 +119,13 @@ export class Retirer {
     all: readonly (readonly [string, Superseded])[],
     signal: AbortSignal,
   ): Promise<readonly (readonly [string, Superseded])[]> {
-    const unpinned = all.filter(([object]) => pinnedBy(this.#session.journal, object).length === 0);
+    const unpinned = all.filter(([object]) => {
+      if (pinnedBy(this.#session.journal, object).length === 0) return true;
+      // It is wanted again, also where its retire was refused.
+      this.#session.lagging.delete(object);
+      this.#begun.delete(object);
+      return false;
+    });
     if (unpinned.length === 0) return [];
     const look = await Look.take(this.#sources, this.#seen, signal);
     const unneeded: (readonly [string, Superseded])[] = [];
