@@ -2,6 +2,7 @@
 import type { LambdaContent } from "@greco/domain/epoch";
 import { functionName, tagsMatch, type Owner } from "./function-name.ts";
 import type { Workshop } from "./make-function.ts";
+import { awaited } from "./quiet.ts";
 import type { FunctionFacts } from "./region.ts";
 import { addressOf } from "./version-address.ts";
 
@@ -9,59 +10,61 @@ export const LIVE_ALIAS = "live";
 
 export type Applying = {
   readonly lambda: LambdaContent;
-  /** Whether concurrency may be taken back: nobody in a lane calls another version, and no proposal has intended one. */
-  readonly lowers: boolean;
+  /** Whether nobody in a lane calls another version, and no proposal has intended one: concurrency is set, too. */
+  readonly setsConcurrency: boolean;
 };
 
-/** A `RegionError` where AWS does not take it; the next look begins from what is there. */
+/** Rejects where AWS does not take it, or what is needed is not there; the next look begins from what is there. */
 export async function applyVersion(
   workshop: Workshop,
   owner: Owner,
-  { lambda, lowers }: Applying,
+  { lambda, setsConcurrency }: Applying,
   signal: AbortSignal,
 ): Promise<void> {
-  const { region, log } = workshop;
+  const { region } = workshop;
   const name = functionName(owner);
   const facts = await ours(workshop, owner, signal);
-  if (facts === undefined) return;
+  // What these mean is for `greco drift` to say.
+  if (facts === undefined) throw new Error(`there is no ${name} of ours`);
   const versions = await region.listVersions(name, signal);
   const version = addressOf(lambda, versions);
-  // What that means is for `greco drift` to say.
-  if (version === undefined) return log.warn("lambda.version-missing", { function: name });
+  if (version === undefined) throw new Error(`no version of ${name} has the content that is in force`);
   await setAlias(workshop, name, version, signal);
-  const { reservedConcurrency: reserved } = lambda;
-  if (facts.reserved !== reserved && (lowers || isMore(reserved, facts.reserved))) {
-    await setReserved(workshop, name, reserved, signal);
-    log.info("lambda.concurrency-set", { function: name, from: facts.reserved, to: reserved });
-  }
-  if (!lowers) return;
+  if (!setsConcurrency) return;
   for (const other of versions)
-    if (other.version !== version) await region.deleteProvisioned(name, other.version, signal);
-  await setProvisioned(workshop, name, version, lambda.provisionedConcurrency, signal);
+    if (other.version !== version)
+      await awaited(workshop, () => region.deleteProvisioned(name, other.version, signal));
+  await setConcurrency(workshop, name, { lambda, version, reserved: facts.reserved }, signal);
 }
 
-/** Nobody in a lane calls it any more; what is warm costs, and what is reserved others lack. */
-export async function letRest(workshop: Workshop, owner: Owner, signal: AbortSignal): Promise<void> {
+/** `lambda`: as the last epoch names it that has it. What is warm costs, and what is reserved others lack. */
+export async function letRest(
+  workshop: Workshop,
+  owner: Owner,
+  lambda: LambdaContent,
+  signal: AbortSignal,
+): Promise<void> {
   const { region } = workshop;
   const name = functionName(owner);
   const facts = await ours(workshop, owner, signal);
   if (facts === undefined) return;
-  for (const { version } of await region.listVersions(name, signal))
-    await region.deleteProvisioned(name, version, signal);
-  if (facts.reserved !== undefined) await region.deleteReserved(name, signal);
+  const versions = await region.listVersions(name, signal);
+  const last = addressOf(lambda, versions);
+  // An alias keeps AWS from deleting its version: older ones go before the last.
+  if (last !== undefined) await setAlias(workshop, name, last, signal);
+  for (const { version } of versions)
+    await awaited(workshop, () => region.deleteProvisioned(name, version, signal));
+  if (facts.reserved !== undefined) await awaited(workshop, () => region.deleteReserved(name, signal));
 }
 
-/** G2. Undefined: not there, or not ours, which is for `greco drift` to say. */
+/** G2. Undefined: not there, or not ours. */
 async function ours(
-  { region, log }: Workshop,
+  { region }: Workshop,
   owner: Owner,
   signal: AbortSignal,
 ): Promise<FunctionFacts | undefined> {
-  const name = functionName(owner);
-  const facts = await region.getFunction(name, undefined, signal);
-  if (facts !== undefined && tagsMatch(owner, facts.tags)) return facts;
-  log.warn("lambda.not-ours", { function: name, there: facts !== undefined });
-  return undefined;
+  const facts = await region.getFunction(functionName(owner), undefined, signal);
+  return facts !== undefined && tagsMatch(owner, facts.tags) ? facts : undefined;
 }
 
 /** Undefined: the account's pool, which is more than any number. */
@@ -69,39 +72,70 @@ const isMore = (one: number | undefined, other: number | undefined): boolean =>
   (one ?? Number.POSITIVE_INFINITY) > (other ?? Number.POSITIVE_INFINITY);
 
 export async function setAlias(
-  { region, log }: Workshop,
+  workshop: Workshop,
   name: string,
   version: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const { region, log } = workshop;
   const seen = await region.getAlias(name, LIVE_ALIAS, signal);
   if (seen?.version === version) return;
-  if (seen === undefined) await region.createAlias(name, LIVE_ALIAS, version, signal);
-  else await region.updateAlias(name, LIVE_ALIAS, { version, revisionId: seen.revisionId }, signal);
+  await awaited(workshop, () =>
+    seen === undefined
+      ? region.createAlias(name, LIVE_ALIAS, version, signal)
+      : region.updateAlias(name, LIVE_ALIAS, { version, revisionId: seen.revisionId }, signal),
+  );
   log.info("lambda.live", { function: name, version });
 }
 
-export async function setReserved(
-  { region }: Workshop,
+export type Concurrency = {
+  readonly lambda: LambdaContent;
+  /** The one whose environments are kept warm. */
+  readonly version: string;
+  /** What is reserved now. */
+  readonly reserved: number | undefined;
+};
+
+/** What is warm is a part of what is reserved: more is reserved before, less behind it. */
+export async function setConcurrency(
+  workshop: Workshop,
+  name: string,
+  { lambda, version, reserved }: Concurrency,
+  signal: AbortSignal,
+): Promise<void> {
+  const { reservedConcurrency: wanted, provisionedConcurrency: warm } = lambda;
+  const raises = isMore(wanted, reserved);
+  if (raises) await setReserved(workshop, name, wanted, signal);
+  await setProvisioned(workshop, name, version, warm, signal);
+  if (!raises && wanted !== reserved) await setReserved(workshop, name, wanted, signal);
+}
+
+/** Undefined: the account's pool. */
+async function setReserved(
+  workshop: Workshop,
   name: string,
   count: number | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  if (count === undefined) await region.deleteReserved(name, signal);
-  else await region.putReserved(name, count, signal);
+  const { region, log } = workshop;
+  await awaited(workshop, () =>
+    count === undefined ? region.deleteReserved(name, signal) : region.putReserved(name, count, signal),
+  );
+  log.info("lambda.concurrency-set", { function: name, reserved: count });
 }
 
 /** Undefined: none are kept warm. */
-export async function setProvisioned(
-  { region }: Workshop,
+async function setProvisioned(
+  workshop: Workshop,
   name: string,
   version: string,
   count: number | undefined,
   signal: AbortSignal,
 ): Promise<void> {
+  const { region } = workshop;
   const seen = await region.getProvisioned(name, version, signal);
   if (count === undefined) {
-    if (seen !== undefined) await region.deleteProvisioned(name, version, signal);
+    if (seen !== undefined) await awaited(workshop, () => region.deleteProvisioned(name, version, signal));
   } else if (seen?.requested !== count || seen.status === "FAILED")
-    await region.putProvisioned(name, version, count, signal);
+    await awaited(workshop, () => region.putProvisioned(name, version, count, signal));
 }

@@ -192,7 +192,7 @@ function controlPlane(target: () => Target, has: { readonly account: boolean }) 
     expect((await scene.latest())?.reserved).toBeUndefined();
     const owner = { prefix: scene.prefix, model: modelId("m"), entity: QUERY };
     const live = (binding: typeof first): Promise<void> =>
-      applyVersion(scene.workshop, owner, { lambda: lambdaOf(binding), lowers: true }, signal);
+      applyVersion(scene.workshop, owner, { lambda: lambdaOf(binding), setsConcurrency: true }, signal);
     await live(first);
     expect((await scene.latest())?.reserved).toBe(5);
     expect((await scene.target.direct.getAlias(scene.name, "live", signal))?.version).toBe("1");

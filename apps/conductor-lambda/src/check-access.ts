@@ -62,8 +62,8 @@ export async function checkAccess(
   signal: AbortSignal,
 ): Promise<readonly Drift[]> {
   const name = absent(wishes.prefix);
-  const tried = async <T>(attempt: () => Promise<T>): Promise<T | RegionError | undefined> => {
-    const result = await deniedOf(() => persist(workshop, attempt, signal));
+  const tried = async (attempt: () => Promise<unknown>): Promise<unknown> => {
+    const result = await orError(() => persist(workshop, attempt, signal));
     signal.throwIfAborted();
     return result;
   };
@@ -74,7 +74,9 @@ export async function checkAccess(
   const drifts: Drift[] = [];
   for (const [operation, attempt] of triesOf(workshop, wishes)) {
     const refused = await tried(() => attempt(name, signal));
-    if (refused instanceof RegionError) drifts.push(deniedDrift(operation, refused.message));
+    // Any other refusal says that it was allowed to ask.
+    if (refused instanceof RegionError && refused.kind === "denied")
+      drifts.push(deniedDrift(operation, refused.message));
   }
   return drifts;
 }
@@ -95,12 +97,11 @@ const takenDrift = (name: string): Drift => ({
   remedy: "delete that function, or give the conductor another --function-prefix",
 });
 
-/** Any other refusal says that it was allowed to ask. */
-async function deniedOf<T>(attempt: () => Promise<T>): Promise<T | RegionError | undefined> {
+async function orError<T>(attempt: () => Promise<T>): Promise<T | RegionError> {
   try {
     return await attempt();
   } catch (error) {
-    if (error instanceof RegionError) return error.kind === "denied" ? error : undefined;
+    if (error instanceof RegionError) return error;
     throw error;
   }
 }

@@ -24,7 +24,6 @@ import { descriptionOf, functionObject, parseObject, versionObject } from "./fun
 import type { GoLive } from "./go-live.ts";
 import { QUERIES_A_TURN } from "./limits.ts";
 import { makeFunction, type About, type Workshop } from "./make-function.ts";
-import { isLambda } from "./plan.ts";
 import { RegionFacts } from "./region-facts.ts";
 import { removeObjects } from "./remove-objects.ts";
 import { isMine, review } from "./review.ts";
@@ -73,7 +72,7 @@ export function createLambdaConductor(dependencies: LambdaDependencies): Conduct
     async prepare(preparation, signal) {
       const makings = await makingsOf(preparation, dependencies, signal);
       if (makings.length === 0) return [];
-      const { model, candidate, intend } = preparation;
+      const { model, candidate, intend, again } = preparation;
       await intend(makings.flatMap(({ wanted }) => objectsOf(wanted)));
       const work = (making: Making, over: AbortSignal): Promise<NewBinding> =>
         turns.take(making.wanted.name, () => {
@@ -81,7 +80,8 @@ export function createLambdaConductor(dependencies: LambdaDependencies): Conduct
           const description = descriptionOf(wanted.owner, candidate, wanted.contentHash);
           // To be taken back once it is decided, if need be.
           const raises = (): void => live.touch(model, each.identity);
-          return bindingOf(workshop, making, { description, isNew: !isLambda(each.before), raises }, over);
+          const concurrency = again === true ? "leave" : each.before === undefined ? "set" : "raise";
+          return bindingOf(workshop, making, { description, concurrency, raises }, over);
         });
       try {
         return await sideBySide(makings, workshop.limits.functionsAtOnce, work, signal);

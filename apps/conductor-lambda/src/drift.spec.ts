@@ -115,6 +115,16 @@ describe("drift", () => {
     expect(await inspect(world, state)).toEqual([]);
   });
 
+  it("sets no concurrency as an older epoch had it, when it makes its version again", async () => {
+    const world = new World();
+    const state = await afterAChange(world);
+    stored(world).reserved = 5;
+    stored(world).versions = stored(world).versions.filter(({ number }) => number !== 1);
+    world.settled = false;
+    expect(await mend(world, state)).toEqual(["VERSION_MISSING mended"]);
+    expect(stored(world).reserved).toBe(5);
+  });
+
   it("tells a deleted version of an older epoch, and publishes it again, which changes nothing of the newest", async () => {
     const world = new World();
     const state = await afterAChange(world);

@@ -6,7 +6,7 @@
 import type { Drift, InForce, ModelView, StandingBinding } from "@greco/conductor-kit";
 import { configHashOf, type LambdaContent, type QueryContent } from "@greco/domain/epoch";
 import { parseEntityIdentity, type EntityIdentity, type EntityKey, type ModelId } from "@greco/domain/model";
-import { LIVE_ALIAS, setAlias, setProvisioned, setReserved } from "./apply-version.ts";
+import { LIVE_ALIAS, setAlias, setConcurrency } from "./apply-version.ts";
 import type { LiveView } from "./conductor.ts";
 import { contentHashOf } from "./function-config.ts";
 import { functionName, parseQualifiedArn, tagsMatch, type Owner } from "./function-name.ts";
@@ -203,11 +203,11 @@ export class Drifts {
       case "FUNCTION_MISSING":
       case "VERSION_MISSING": {
         const wanted = await this.#wanted(bound, signal);
-        // What is told of it behind the crossing is told again.
-        const raises = (): void => live.touch(bound.owner.model, bound.entity);
-        const about = { description: `greco repair of version ${bound.version}`, isNew: false, raises };
+        const description = `greco repair of version ${bound.version}`;
+        const about = { description, concurrency: "leave", raises: () => undefined } as const;
         const { version } = await makeFunction(workshop, wanted, about, signal);
-        raises();
+        // What is told of it behind the crossing is told again.
+        live.touch(bound.owner.model, bound.entity);
         return `it is version ${version} now`;
       }
       case "LATEST_CHANGED":
@@ -217,9 +217,9 @@ export class Drifts {
         await setAlias(workshop, name, await this.#address(bound, signal), signal);
         return "";
       case "CONCURRENCY_DIFFERS": {
-        await setReserved(workshop, name, lambda.reservedConcurrency, signal);
-        const address = await this.#address(bound, signal);
-        await setProvisioned(workshop, name, address, lambda.provisionedConcurrency, signal);
+        const version = await this.#address(bound, signal);
+        const facts = await workshop.region.getFunction(name, undefined, signal);
+        await setConcurrency(workshop, name, { lambda, version, reserved: facts?.reserved }, signal);
         return "";
       }
     }

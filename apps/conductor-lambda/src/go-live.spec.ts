@@ -33,6 +33,8 @@ class Data {
   /** What a proposal has intended that is not settled. */
   readonly intended = new Set<string>();
   readonly turns = new Turns();
+  /** No other process has taken over. */
+  acts = true;
   live: ModelGoLive;
   #epoch = 0;
 
@@ -61,7 +63,8 @@ class Data {
     const { world, laneStore, bindingStore, turns, ledger } = this;
     const parts = { workshop: world.workshop(), prefix: "greco", laneStore, bindingStore, turns };
     const isIntended = (object: string): boolean => this.intended.has(object);
-    this.live = new ModelGoLive(parts, { model: MODEL, ledger, isIntended });
+    const acts = (): Promise<boolean> => Promise.resolve(this.acts);
+    this.live = new ModelGoLive(parts, { model: MODEL, ledger, isIntended, acts });
     return this.live;
   }
 
@@ -225,14 +228,53 @@ describe("behind the marker", () => {
     const data = await Data.open();
     await data.commit(600, { reservedConcurrency: 5 });
     data.function.reserved = 9;
-    const preparing = Promise.withResolvers<void>();
-    const prepared = data.turns.take(NAME, () => preparing.promise);
-    const turn = data.turn();
-    data.intended.add(OBJECT);
-    preparing.resolve();
-    await prepared;
-    await turn;
-    expect([data.function.reserved, data.alias]).toEqual([9, "1"]);
+    const take = data.turns.take.bind(data.turns);
+    let waited = 0;
+    data.turns.take = (name, work) => {
+      waited += 1;
+      // Who prepared it had the turn before.
+      data.intended.add(OBJECT);
+      return take(name, work);
+    };
+    await data.turn();
+    expect([waited, data.function.reserved, data.alias]).toEqual([1, 9, "1"]);
+  });
+
+  it("G4: another process has taken over, and has raised it: it is not taken back", async () => {
+    const data = await Data.open();
+    await data.commit(600, { reservedConcurrency: 5 });
+    data.function.reserved = 9;
+    data.acts = false;
+    await data.turn();
+    expect([data.function.reserved, data.live.isSettled(QUERY)]).toEqual([9, false]);
+    data.acts = true;
+    await data.turn();
+    expect([data.function.reserved, data.live.isSettled(QUERY)]).toEqual([5, true]);
+  });
+
+  it("is not settled from the moment on in which a newer version is in the ledger", async () => {
+    const data = await Data.open();
+    await data.openLane();
+    await data.commit(600);
+    await data.cross(1);
+    await data.turn();
+    expect(data.live.isSettled(QUERY)).toBe(true);
+    await data.commit(700);
+    expect(data.live.isSettled(QUERY)).toBe(false);
+  });
+
+  it("K3: a write without an answer has its quiet time before its turn ends", async () => {
+    const data = await Data.open();
+    await data.commit(600, { reservedConcurrency: 5 });
+    data.function.reserved = 9;
+    data.world.region.fault = ({ operation }) =>
+      operation === "putReserved" ? { kind: "unknown", when: "late" } : undefined;
+    let inFlight = -1;
+    const take = data.turns.take.bind(data.turns);
+    data.turns.take = (name, work) =>
+      take(name, () => work().finally(() => (inFlight = data.world.region.inFlight)));
+    await data.turn();
+    expect([inFlight, data.function.reserved]).toEqual([0, 5]);
   });
 
   it("what is touched during a look is looked at again", async () => {
@@ -274,6 +316,32 @@ describe("behind the marker", () => {
       expect(data.live.waiting).toBe(0);
       expect(await data.turn()).toEqual([]);
     }
+  });
+
+  it("its alias does not keep older versions: it is at the last that an epoch named", async () => {
+    const data = await Data.open();
+    await data.openLane();
+    await data.commit(600);
+    await data.cross(1);
+    await data.turn();
+    expect(data.alias).toBe("1");
+    await data.commit(700);
+    await data.commitContent(undefined);
+    await data.cross(3);
+    await data.turn();
+    expect(data.alias).toBe("2");
+  });
+
+  it("of a deleted query whose last binding is lost nothing is done, and of a retired one nothing is left to do", async () => {
+    const data = await Data.open();
+    await data.commit(600, { provisionedConcurrency: 2 });
+    await data.commitContent(undefined);
+    await data.bindingStore.deleteBinding(MODEL, QUERY, candidateId("c1"), signal);
+    expect(await data.turn()).toEqual([]);
+    expect(data.live.waiting).toBe(1);
+    await data.laneStore.raiseFloor(MODEL, epoch(2), signal);
+    expect(await data.turn()).toEqual([]);
+    expect(data.live.waiting).toBe(0);
   });
 
   it("a binding that is lost says nothing: what it names stays warm", async () => {

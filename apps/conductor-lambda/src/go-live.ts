@@ -7,7 +7,8 @@
  * G1. Level-triggered: nothing is remembered that a restart would miss.
  * G2. What is not tagged as ours is not touched.
  * G3. What a proposal has intended is not lowered before its outcome is in the ledger: its marker may still come.
- * G4. Lowered in the function's turn (C3), with a look at G3 in it: who prepares it meanwhile begins behind that.
+ * G4. Lowered in the function's turn (C3), with a look at G3 and at who acts in it: who prepares it meanwhile begins
+ *     behind that.
  */
 import type { Attendance } from "@greco/conductor-kit";
 import type { LambdaContent, QueryContent } from "@greco/domain/epoch";
@@ -24,7 +25,7 @@ import { applyVersion, letRest } from "./apply-version.ts";
 import { functionName, functionObject, parseQualifiedArn, type Owner } from "./function-name.ts";
 import type { Workshop } from "./make-function.ts";
 import { jitteredMs } from "./rate.ts";
-import type { Turns } from "./turns.ts";
+import { sideBySide, type Turns } from "./turns.ts";
 
 export type GoLiveDependencies = {
   readonly workshop: Workshop;
@@ -43,7 +44,7 @@ export class GoLive {
     this.#dependencies = dependencies;
   }
 
-  /** Rejects when a store fails, or with the signal's reason. */
+  /** Rejects with the signal's reason; what fails is done again. */
   async attend(attendance: Attendance, signal: AbortSignal): Promise<never> {
     const { model } = attendance;
     const mine = new ModelGoLive(this.#dependencies, attendance);
@@ -95,7 +96,8 @@ export class ModelGoLive {
   }
 
   isSettled(entity: EntityIdentity): boolean {
-    return this.#known.get(entity)?.settled !== undefined && !this.#touched.has(entity);
+    const newest = this.#attendance.ledger.index.changesOf(entity).at(-1);
+    return newest !== undefined && this.#known.get(entity)?.settled === newest && !this.#touched.has(entity);
   }
 
   touch(entity: EntityIdentity): void {
@@ -110,11 +112,12 @@ export class ModelGoLive {
     }
   }
 
-  /** One look at every function of the model. */
+  /** One look at every function of the model; what one of them waits for, others do not. */
   async turn(signal: AbortSignal): Promise<void> {
     const { bindingStore, laneStore, workshop } = this.#dependencies;
     const { ledger, model } = this.#attendance;
     const look = new Look({ laneStore, ledger, bindings: createBindingReader({ bindingStore, model }) });
+    const due: Each[] = [];
     let waiting = 0;
     for (const entity of ledger.index.entitiesOf("query")) {
       const newest = ledger.index.changesOf(entity).at(-1);
@@ -122,11 +125,16 @@ export class ModelGoLive {
       const seen = this.#known.get(entity) ?? unknown;
       const known = this.#touched.delete(entity) ? { ...seen, settled: undefined } : seen;
       if (known.settled === newest) continue;
-      const isDue = workshop.clock.monotonicMs() >= known.notBeforeMs;
-      const next = isDue ? await this.#settled(look, { entity, newest, known }, signal) : known;
-      this.#known.set(entity, next);
-      if (next.settled !== newest) waiting += 1;
+      this.#known.set(entity, known);
+      if (workshop.clock.monotonicMs() >= known.notBeforeMs) due.push({ entity, newest, known });
+      else waiting += 1;
     }
+    const work = async (each: Each, over: AbortSignal): Promise<void> => {
+      const next = await this.#settled(look, each, over);
+      this.#known.set(each.entity, next);
+      if (next.settled !== each.newest) waiting += 1;
+    };
+    await sideBySide(due, workshop.limits.functionsAtOnce, work, signal);
     this.waiting = waiting;
   }
 
@@ -150,12 +158,14 @@ export class ModelGoLive {
       if (now === undefined) return await this.#rested(look, each, signal);
       if (known.live === newest && this.#isHeld(entity)) return known;
       const crossed = await look.newestCrossed(entity, signal);
-      const lowers = crossed === newest && !this.#isHeld(entity);
-      if (crossed === undefined || (crossed === known.live && !lowers))
-        return { ...unknown, live: known.live };
+      if (crossed === undefined) return unknown;
+      const whole = crossed === newest && !this.#isHeld(entity);
+      if (crossed === known.live && !whole) return { ...unknown, live: crossed };
       const lambda = crossed === newest ? now : await look.functionAt(owner, crossed, signal);
-      const lowered = typeof lambda === "object" && (await this.#apply(owner, lambda, lowers, signal));
-      return { ...unknown, live: crossed, settled: lowered ? newest : undefined };
+      // It runs elsewhere there, or what it is cannot be told.
+      if (typeof lambda !== "object") return unknown;
+      const isWhole = await this.#apply(owner, lambda, whole, signal);
+      return { ...unknown, live: crossed, settled: isWhole ? newest : undefined };
     } catch (error) {
       signal.throwIfAborted();
       log.warn("lambda.go-live-tries-again", { function: functionName(this.#ownerOf(entity)), error });
@@ -165,32 +175,39 @@ export class ModelGoLive {
     }
   }
 
-  /** Whether it was lowered, too. */
-  async #apply(owner: Owner, lambda: LambdaContent, lowers: boolean, signal: AbortSignal): Promise<boolean> {
+  /** Whether all of it was told, and not the alias alone. */
+  async #apply(owner: Owner, lambda: LambdaContent, whole: boolean, signal: AbortSignal): Promise<boolean> {
     const { turns, workshop } = this.#dependencies;
-    if (!lowers) {
-      await applyVersion(workshop, owner, { lambda, lowers: false }, signal);
+    if (!whole) {
+      await applyVersion(workshop, owner, { lambda, setsConcurrency: false }, signal);
       return false;
     }
     return turns.take(functionName(owner), async () => {
-      const still = !this.#isHeld(owner.entity);
-      await applyVersion(workshop, owner, { lambda, lowers: still }, signal);
-      return still;
+      const setsConcurrency = await this.#mayLower(owner.entity, signal);
+      await applyVersion(workshop, owner, { lambda, setsConcurrency }, signal);
+      return setsConcurrency;
     });
   }
 
+  /** G4 */
+  async #mayLower(entity: EntityIdentity, signal: AbortSignal): Promise<boolean> {
+    return (await this.#attendance.acts(signal)) && !this.#isHeld(entity);
+  }
+
   /** The query was deleted, or runs elsewhere. */
-  async #rested(look: Look, { entity, newest, known }: Each, signal: AbortSignal): Promise<Known> {
+  async #rested(look: Look, { entity, newest }: Each, signal: AbortSignal): Promise<Known> {
     const { turns, workshop } = this.#dependencies;
     const owner = this.#ownerOf(entity);
-    if (!(await look.hadFunction(owner, newest, signal))) return { ...known, settled: newest };
-    if (this.#isHeld(entity) || !(await look.hasCrossed(entity, newest, signal))) return unknown;
-    const rests = await turns.take(functionName(owner), async () => {
-      if (this.#isHeld(entity)) return false;
-      await letRest(workshop, owner, signal);
-      return true;
+    const settled: Known = { ...unknown, settled: newest };
+    const last = await look.functionBefore(owner, newest, signal);
+    if (last === undefined) return settled;
+    if (last === "missing" || this.#isHeld(entity) || !(await look.hasCrossed(entity, newest, signal)))
+      return unknown;
+    return turns.take(functionName(owner), async () => {
+      if (!(await this.#mayLower(entity, signal))) return unknown;
+      await letRest(workshop, owner, last, signal);
+      return settled;
     });
-    return { ...unknown, settled: rests ? newest : undefined };
   }
 }
 
@@ -244,13 +261,25 @@ class Look {
     }
   }
 
-  /** Whether an epoch before it names the function; behind what is retired nobody looks. */
-  async hadFunction(owner: Owner, before: Epoch, signal: AbortSignal): Promise<boolean> {
-    for (const epoch of this.#sources.ledger.index.changesOf(owner.entity).toReversed()) {
+  /** As the last epoch before it that names the function; undefined: none does whose binding is not retired. */
+  async functionBefore(
+    owner: Owner,
+    before: Epoch,
+    signal: AbortSignal,
+  ): Promise<LambdaContent | "missing" | undefined> {
+    const { laneStore, ledger } = this.#sources;
+    let until = before;
+    for (const epoch of ledger.index.changesOf(owner.entity).toReversed()) {
       if (epoch >= before) continue;
       const found = await this.functionAt(owner, epoch, signal);
-      if (found !== undefined) return found !== "missing";
+      if (found === "missing") {
+        // I13, as the kit tells it (flows.ts): retired only if the floor has passed what replaced it; otherwise it is lost.
+        const floor = await laneStore.readFloor(ledger.model, signal);
+        return until > floor ? "missing" : undefined;
+      }
+      if (found !== undefined) return found;
+      until = epoch;
     }
-    return false;
+    return undefined;
   }
 }

@@ -9,7 +9,7 @@
 import type { Clock, Ids, Log } from "@greco/ports";
 import { FunctionError, isRoleTrouble, refusalOf } from "./function-error.ts";
 import type { LambdaLimits } from "./limits.ts";
-import { nextStep, nothingSeen, type Seen, type Step } from "./next-step.ts";
+import { nextStep, nothingSeen, type ConcurrencyRule, type Seen, type Step } from "./next-step.ts";
 import { OPERATIONS } from "./operations.ts";
 import { jitteredMs } from "./rate.ts";
 import { RegionError, type Region } from "./region.ts";
@@ -28,8 +28,7 @@ export type Made = { readonly version: string; readonly arn: string };
 export type About = {
   /** Of a version that is published now. */
   readonly description: string;
-  /** No epoch up to now names the function. */
-  readonly isNew: boolean;
+  readonly concurrency: ConcurrencyRule;
   /** Called before more is reserved or kept warm: of what others may use, too. */
   readonly raises: () => void;
 };
@@ -50,7 +49,7 @@ export async function makeLatest(
   wanted: WantedFunction,
   signal: AbortSignal,
 ): Promise<void> {
-  await new Making(workshop, wanted, { description: "", isNew: false, raises: () => undefined }).run(
+  await new Making(workshop, wanted, { description: "", concurrency: "leave", raises: () => undefined }).run(
     "latest",
     signal,
   );
@@ -114,7 +113,7 @@ class Making {
     for (;;) {
       signal.throwIfAborted();
       const seen: Seen = goal === "latest" ? { ...this.#seen, versions: [] } : this.#seen;
-      const step = nextStep({ ...this.#wanted, isNew: this.#about.isNew }, seen);
+      const step = nextStep({ ...this.#wanted, concurrency: this.#about.concurrency }, seen);
       if (step.do === "done") return { version: step.version, arn: step.arn };
       if (step.do === "fail") throw new FunctionError(step.reason, step.message);
       if (step.do === "publish" && goal === "latest") return { version: "$LATEST", arn: "" };

@@ -22,7 +22,7 @@ const wanted: Wanted = {
   contentHash: contentHashOf("new", config),
   reserved: undefined,
   provisioned: undefined,
-  isNew: false,
+  concurrency: "raise",
 };
 const latest: FunctionFacts = {
   arn: "arn:f",
@@ -156,7 +156,7 @@ const rows: readonly Row[] = [
   ["something is to be reserved where the pool was", { reserved: 3 }, ready(), { do: "done" }],
   [
     "the same, and nobody runs it yet",
-    { reserved: 3, isNew: true },
+    { reserved: 3, concurrency: "set" },
     ready({ versions: [right] }),
     { do: "raiseReserved", to: 3 },
   ],
@@ -168,8 +168,14 @@ const rows: readonly Row[] = [
   ],
   [
     "the same, and an older version is there of when it ran here before",
-    { reserved: 3, isNew: true },
+    { reserved: 3, concurrency: "set" },
     ready(),
+    { do: "done" },
+  ],
+  [
+    "made again, whatever it asks for",
+    { reserved: 9, provisioned: 2, concurrency: "leave" },
+    ready({ latest: { ...latest, reserved: 5 } }),
     { do: "done" },
   ],
   ["warm ones not looked at", { provisioned: 2 }, ready(), { do: "lookAtProvisioned", version: "2" }],

@@ -20,9 +20,14 @@ export type Wanted = {
   readonly contentHash: string;
   readonly reserved: number | undefined;
   readonly provisioned: number | undefined;
-  /** No epoch up to now names the function. */
-  readonly isNew: boolean;
+  readonly concurrency: ConcurrencyRule;
 };
+
+/**
+ * `set`: no epoch up to now names the function. `raise`: S3. `leave`: a content that was in force is made again, and
+ * what is reserved or kept warm is for the newest epoch to say.
+ */
+export type ConcurrencyRule = "set" | "raise" | "leave";
 
 /** Each part: what was seen last, or that it has to be looked at (again). */
 export type Seen = {
@@ -127,7 +132,8 @@ function withVersion(wanted: Wanted, seen: Listed, match: VersionFacts): Step {
     };
   if (state === "Pending")
     return { do: "wait", why: `version ${version} is being activated: ${reason}`, then: "lookAtVersion" };
-  const free = wanted.isNew && seen.versions.every((each) => each.version === version);
+  if (wanted.concurrency === "leave") return { do: "done", version, arn };
+  const free = wanted.concurrency === "set" && seen.versions.every((each) => each.version === version);
   if (isToBeSet(wanted.reserved, seen.latest.reserved, free))
     return { do: "raiseReserved", to: wanted.reserved };
   if (wanted.provisioned === undefined) return { do: "done", version, arn };

@@ -1,4 +1,5 @@
 import { PrepareError } from "@greco/conductor-kit";
+import { preparationOf } from "@greco/conductor-kit/testing";
 import { candidateId } from "@greco/domain/model";
 import { describe, expect, it } from "vitest";
 import { functionName } from "./function-name.ts";
@@ -272,6 +273,20 @@ describe("time", () => {
         writes.filter((each) => each.atMs >= atMs && each.atMs < atMs + 1_000).length,
       ).toBeLessThanOrEqual(16);
   });
+});
+
+it("a binding that was lost is made again, and what is reserved and warm stays the newest epoch's", async () => {
+  const world = new World();
+  await withFunction(world);
+  const stored = world.region.functions.get(existing);
+  if (stored !== undefined) stored.reserved = 9;
+  const request = requestOf(late(600, { reservedConcurrency: 3, provisionedConcurrency: 2 }), {
+    ...streams,
+    ...late(600),
+  });
+  const preparation = { ...preparationOf(request, candidateId("c1")), intend: () => Promise.resolve() };
+  await world.clock.drive(world.conductor().prepare({ ...preparation, again: true }, signal));
+  expect([stored?.reserved, stored?.provisioned.size]).toEqual([9, 0]);
 });
 
 describe("what a candidate raises", () => {

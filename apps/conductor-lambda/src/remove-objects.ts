@@ -8,7 +8,8 @@ import type { ModelId } from "@greco/domain/model";
 import { contentHashOf } from "./function-config.ts";
 import { ownerOf, parseObject } from "./function-name.ts";
 import type { Workshop } from "./make-function.ts";
-import { RegionError, type VersionFacts } from "./region.ts";
+import { awaited } from "./quiet.ts";
+import type { VersionFacts } from "./region.ts";
 import { sideBySide } from "./turns.ts";
 
 export type Mine = { readonly prefix: string; readonly model: ModelId };
@@ -76,15 +77,4 @@ async function again<T>(
 ): Promise<T> {
   await clock.sleep(limits.visibleMs, signal);
   return look();
-}
-
-/** R1 */
-async function awaited({ clock, limits }: Workshop, write: () => Promise<void>): Promise<void> {
-  try {
-    await write();
-  } catch (error) {
-    if (error instanceof RegionError && error.kind === "unknown")
-      await clock.sleep(limits.quietMs, new AbortController().signal);
-    throw error;
-  }
 }
