@@ -61,7 +61,7 @@ describe("progress", () => {
     return { entity, candidate: candidateId("c"), hash, removed: false };
   };
   const readers = (stream: EntityIdentity, from: number, to: number) =>
-    readersOf({ laneStore: store, ledger, bindings }, stream, epoch(from), epoch(to), never);
+    clock.drive(readersOf({ laneStore: store, ledger, bindings }, stream, epoch(from), epoch(to), never));
   const commitAll = async (...epochs: (readonly ChangedBinding[])[]) => {
     for (const [at, changed] of epochs.entries())
       await clock.drive(commit(world, at + 1, { bindings: changed }, never));
@@ -108,6 +108,18 @@ describe("progress", () => {
     expect(await readers(LATE, 1, 5)).toEqual([{ query: QUERY, since: 3, until: 4 }]);
     expect(await readers(other, 1, 5)).toEqual([]);
     expect(await readers(STREAM, 1, 1)).toEqual([]);
+  });
+
+  it("I13: takes nobody for a reader by a binding that was retired, which is known by the floor", async () => {
+    await commitAll([put(STREAM, {}), put(LATE, {})], [lost(QUERY)], [put(QUERY, { from: "late" })]);
+    const raise = (floor: number): Promise<void> => clock.drive(store.raiseFloor(MODEL, epoch(floor), never));
+    const mayRead = { query: QUERY, since: 2, until: 3 };
+    expect(await readers(STREAM, 2, 3)).toMatchObject([mayRead]);
+    await raise(2);
+    expect(await readers(STREAM, 2, 3)).toMatchObject([mayRead]);
+    await raise(3);
+    expect(await readers(STREAM, 2, 3)).toEqual([]);
+    expect(await readers(LATE, 2, 3)).toEqual([{ query: QUERY, since: 3 }]);
   });
 
   it("I12: says why who has a lane holds it, and nothing of those who had it before", async () => {

@@ -38,8 +38,9 @@ export type LaneProgress = {
 
 /**
  * Queries that read `stream` at some epoch from `from` to `to`, each with the whole time for which it does, as far as
- * the bindings of the span tell. One whose binding cannot be had is taken for a reader where the scope of its epoch
- * allows for it: whoever drops rows or retires must not do so because a binding is missing.
+ * the bindings of the span tell. One whose binding is lost is taken for a reader where the scope of its epoch allows for
+ * it: whoever drops rows or retires must not do so because a binding is missing. One whose binding was retired reads
+ * nothing by it any more.
  */
 export async function readersOf(
   sources: ProgressSources,
@@ -64,7 +65,7 @@ export async function readersOf(
 
 /** The stream's name that the query reads from each of its changes on; those in force before `from` only are left out. */
 async function namesRead(
-  { ledger: { index }, bindings }: ProgressSources,
+  { laneStore, ledger: { index, model }, bindings }: ProgressSources,
   query: EntityIdentity,
   stream: EntityIdentity,
   from: Epoch,
@@ -89,6 +90,8 @@ async function namesRead(
       names.set(epoch, name);
     } catch (error) {
       if (!(error instanceof BindingMissingError)) throw error;
+      // I13: retired, so every lane has crossed what replaced it. Read behind the miss: whoever retires raises it before.
+      if (next !== undefined && next <= (await laneStore.readFloor(model, signal))) continue;
       // What a changed query reads is in the scope of its epoch; in `epochs` there is nothing to be read.
       if (stream === EPOCHS_STREAM || (epoch > index.base && !index.inScope(epoch, stream))) continue;
       names.set(epoch, parseEntityIdentity(stream).name);

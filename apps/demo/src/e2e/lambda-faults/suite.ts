@@ -102,7 +102,10 @@ class Runner {
       say(
         `round ${index + 1} of ${rounds.length}: ${kind}: ${results.length} cells, ${wrong.length} wrong, ${seconds} s`,
       );
-      for (const line of wrongOf(results)) say(`  ${line}`);
+      for (const each of wrong) {
+        say(`  ${wrongOf([each]).join()}`);
+        say(`    it called ${each.ended.steps.map(({ name }) => name).join("; ")}`);
+      }
     }
   }
 
