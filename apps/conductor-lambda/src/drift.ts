@@ -5,7 +5,7 @@
  */
 import type { Drift, InForce, ModelView, StandingBinding } from "@greco/conductor-kit";
 import { configHashOf, type LambdaContent, type QueryContent } from "@greco/domain/epoch";
-import { parseEntityIdentity, type EntityIdentity, type EntityKey, type ModelId } from "@greco/domain/model";
+import { parseEntityIdentity, type EntityIdentity, type EntityKey } from "@greco/domain/model";
 import { LIVE_ALIAS, setAlias, setConcurrency } from "./apply-version.ts";
 import type { LiveView } from "./conductor.ts";
 import { contentHashOf } from "./function-config.ts";
