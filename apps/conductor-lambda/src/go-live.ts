@@ -273,9 +273,11 @@ class Look {
       if (epoch >= before) continue;
       const found = await this.functionAt(owner, epoch, signal);
       if (found === "missing") {
-        // I13, as the kit tells it (flows.ts): retired only if the floor has passed what replaced it; otherwise it is lost.
+        // I13: retired only if the floor has passed what replaced it; otherwise it is lost. An older one may be kept yet.
         const floor = await laneStore.readFloor(ledger.model, signal);
-        return until > floor ? "missing" : undefined;
+        if (until > floor) return "missing";
+        until = epoch;
+        continue;
       }
       if (found !== undefined) return found;
       until = epoch;

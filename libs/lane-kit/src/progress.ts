@@ -38,9 +38,8 @@ export type LaneProgress = {
 
 /**
  * Queries that read `stream` at some epoch from `from` to `to`, each with the whole time for which it does, as far as
- * the bindings of the span tell. One whose binding is lost is taken for a reader where the scope of its epoch allows for
- * it: whoever drops rows or retires must not do so because a binding is missing. One whose binding was retired reads
- * nothing by it any more.
+ * the bindings of the span tell. One whose binding cannot be had is taken for a reader where the scope of its epoch
+ * allows for it: whoever drops rows or retires must not do so because a binding is missing.
  */
 export async function readersOf(
   sources: ProgressSources,
@@ -65,7 +64,7 @@ export async function readersOf(
 
 /** The stream's name that the query reads from each of its changes on; those in force before `from` only are left out. */
 async function namesRead(
-  { laneStore, ledger: { index, model }, bindings }: ProgressSources,
+  { ledger: { index }, bindings }: ProgressSources,
   query: EntityIdentity,
   stream: EntityIdentity,
   from: Epoch,
@@ -90,8 +89,6 @@ async function namesRead(
       names.set(epoch, name);
     } catch (error) {
       if (!(error instanceof BindingMissingError)) throw error;
-      // I13: retired, so every lane has crossed what replaced it. Read behind the miss: whoever retires raises it before.
-      if (next !== undefined && next <= (await laneStore.readFloor(model, signal))) continue;
       // What a changed query reads is in the scope of its epoch; in `epochs` there is nothing to be read.
       if (stream === EPOCHS_STREAM || (epoch > index.base && !index.inScope(epoch, stream))) continue;
       names.set(epoch, parseEntityIdentity(stream).name);
@@ -161,6 +158,11 @@ export type LaneCrossing = {
  * R7: for every live lane of the streams in the scope of `epoch`, every query that reads it just before or from there.
  * Crossed is what stands durably below the seal: the marker in the query's own lane behind that input, a crossing that
  * another team's runtime has recorded, an input lane that is done to its end, or one that opened in that epoch or later.
+ *
+ * A query whose former binding is not there may have read any stream of the scope. Where the floor has passed what
+ * replaced it, it was retired, or else is lost: it is left out of lanes that it has never claimed, or an epoch that was
+ * crossed would not be so any more behind the retire. Whoever drops rows or retires goes by `readersOf`, which leaves
+ * out nobody.
  */
 export async function listCrossings(
   sources: ProgressSources,
@@ -173,6 +175,9 @@ export async function listCrossings(
   const claims = await laneStore.listClaims(model, signal);
   const crossings: LaneCrossing[] = [];
   const readers = new Map<EntityIdentity, readonly StreamReader[]>();
+  const isClaimed = (query: EntityIdentity, lane: LaneId): boolean =>
+    claims.some((each) => each.query === query && each.inputLane === lane);
+  let floor: Epoch | undefined;
   for (const lane of lanes) {
     const { stream, id } = lane.info;
     if (!index.inScope(epoch, stream)) continue;
@@ -182,7 +187,12 @@ export async function listCrossings(
       known = await readersOf(sources, stream, before, epoch, signal);
       readers.set(stream, known);
     }
-    for (const { query } of known) {
+    for (const { query, unknown, until } of known) {
+      if (unknown !== undefined && until !== undefined && !isClaimed(query, id)) {
+        // Read behind the miss: whoever retires a binding raises the floor before. Then it only seemed to read this lane.
+        floor ??= await laneStore.readFloor(model, signal);
+        if (until <= floor) continue;
+      }
       const crossed = await hasCrossed(sources, query, lane, lanes, claims, epoch, signal);
       crossings.push({ query, lane: id, epoch, crossed });
     }
