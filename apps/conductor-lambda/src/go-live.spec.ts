@@ -344,6 +344,17 @@ describe("behind the marker", () => {
     expect(data.live.waiting).toBe(0);
   });
 
+  it("of a deleted query an older version may be kept behind a retired one: it does not stay warm either", async () => {
+    const data = await Data.open();
+    await data.commit(600, { provisionedConcurrency: 2 });
+    await data.commit(700);
+    await data.commitContent(undefined);
+    await data.bindingStore.deleteBinding(MODEL, QUERY, candidateId("c2"), signal);
+    await data.laneStore.raiseFloor(MODEL, epoch(3), signal);
+    await data.turn();
+    expect([data.function.provisioned.size, data.live.waiting]).toEqual([0, 0]);
+  });
+
   it("a binding that is lost says nothing: what it names stays warm", async () => {
     const data = await Data.open();
     await data.commit(600, { provisionedConcurrency: 2 });

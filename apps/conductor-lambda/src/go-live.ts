@@ -269,17 +269,15 @@ class Look {
   ): Promise<LambdaContent | "missing" | undefined> {
     const { laneStore, ledger } = this.#sources;
     let until = before;
+    let floor: Epoch | undefined;
     for (const epoch of ledger.index.changesOf(owner.entity).toReversed()) {
       if (epoch >= before) continue;
       const found = await this.functionAt(owner, epoch, signal);
       if (found === "missing") {
         // I13: retired only if the floor has passed what replaced it; otherwise it is lost. An older one may be kept yet.
-        const floor = await laneStore.readFloor(ledger.model, signal);
+        floor ??= await laneStore.readFloor(ledger.model, signal);
         if (until > floor) return "missing";
-        until = epoch;
-        continue;
-      }
-      if (found !== undefined) return found;
+      } else if (found !== undefined) return found;
       until = epoch;
     }
     return undefined;

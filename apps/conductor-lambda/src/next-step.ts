@@ -24,7 +24,7 @@ export type Wanted = {
 };
 
 /**
- * `set`: no epoch up to now names the function. `raise`: S3. `leave`: a content that was in force is made again, and
+ * `set`: the query is new, so no epoch names the function. `raise`: S3. `leave`: a content that was in force is made again, and
  * what is reserved or kept warm is for the newest epoch to say.
  */
 export type ConcurrencyRule = "set" | "raise" | "leave";

@@ -33,7 +33,7 @@ export function observeConductor(metrics: Metrics, { status }: RunningConductor)
     ),
     metrics.state(
       "greco_conductor_drift",
-      "what it found to differ outside from the newest version, by its last look; greco drift tells what",
+      "what it found to differ outside from what the versions say, by its last look; greco drift tells what",
       () =>
         [...status()].flatMap(([model, member]) =>
           member?.differences === undefined ? [] : [{ value: member.differences, labels: { model } }],
